@@ -1,9 +1,16 @@
-"""Servers for the tests: one embedded PostgreSQL per run, a template database, a clone per test."""
+"""Servers for the tests: one store and one broker per run, a template database, a clone per test.
+
+CHUANTOU_TEST_STORE=plain (default) or timescale chooses the store of the whole run.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,26 +19,30 @@ import pytest
 from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
 from db.pool import Pool, open_pool
+from ingest.broker import BrokerAccount, ingest_account, monitor_account, password_hash
+from ingest.embedded_broker import EmbeddedBroker
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """The run's PostgreSQL with a migrated database `template_chuantou`."""
-    folder = Path("/tmp") / f"chuantou-test-{tmp_path_factory.getbasetemp().name}-{id(tmp_path_factory):x}"
-    folder.mkdir(mode=0o755)
-    server = EmbeddedPostgres(folder / "pg", fsync=False)
-    try:
-        with server:
-            with psycopg.connect(server.admin_url, autocommit=True) as conn:
-                conn.execute("CREATE DATABASE template_chuantou")
-            migrate(server.url.rsplit("/", 1)[0] + "/template_chuantou")
-            yield server
-    finally:
-        import shutil
+def server_dir() -> Iterator[Path]:
+    """A folder that the servers' unprivileged account can reach; pytest's own temporary folders are private."""
+    folder = Path(tempfile.mkdtemp(prefix="chuantou-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
-        shutil.rmtree(folder, ignore_errors=True)
+
+@pytest.fixture(scope="session")
+def postgres(server_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """The run's PostgreSQL with a migrated database `template_chuantou`."""
+    server = EmbeddedPostgres(server_dir / "pg", fsync=False)
+    with server:
+        with psycopg.connect(server.admin_url, autocommit=True) as conn:
+            conn.execute("CREATE DATABASE template_chuantou")
+        migrate(server.url.rsplit("/", 1)[0] + "/template_chuantou")
+        yield server
 
 
 @pytest.fixture
@@ -51,3 +62,98 @@ def pool(database_url: str) -> Iterator[Pool]:
     opened = open_pool(database_url, name="test", size_max=16)
     yield opened
     opened.close()
+
+
+class BrokerForTests:
+    """A real broker with accounts that tests add. `url` is the ingest service account; `control` stops, kills, restarts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.control = EmbeddedBroker(folder)
+        self._accounts: dict[str, BrokerAccount] = {}
+        self._urls: dict[str, str] = {}
+        for make in (ingest_account, monitor_account):
+            password = secrets.token_urlsafe(16)
+            account = make(password)
+            self._remember(account, password)
+        self.control.set_accounts(self._accounts.values())
+
+    def _remember(self, account: BrokerAccount, password: str) -> str:
+        self._accounts[account.username] = account
+        self._urls[account.username] = self.control.url_for(account.username, password)
+        return self._urls[account.username]
+
+    @property
+    def port(self) -> int:
+        return self.control.port
+
+    @property
+    def url(self) -> str:
+        """`mqtt://ingest:...@127.0.0.1:port`: reads all topics of devices."""
+        return self._urls["ingest"]
+
+    @property
+    def monitor_url(self) -> str:
+        return self._urls["monitor"]
+
+    def add_account(self, username: str, password: str = "secret", acl: tuple[str, ...] = ("readwrite #",)) -> str:
+        """URL of a new account. acl: lines such as `write v1/demo/+/rfid/R1/#`; default everything."""
+        return self.add(BrokerAccount(username, password_hash(password), acl), password)
+
+    def add(self, account: BrokerAccount, password: str) -> str:
+        """URL of a prepared account; the running broker knows it when this returns."""
+        url = self._remember(account, password)
+        self.control.set_accounts(self._accounts.values())
+        self.wait_for_login(account.username, password)
+        return url
+
+    def wait_for_login(self, username: str, password: str) -> None:
+        """Until the broker took over its files (a SIGHUP is answered by no one)."""
+        import time
+
+        deadline = time.monotonic() + 10
+        while self.control.pid is not None and not _logs_in(self.port, username, password):
+            assert time.monotonic() < deadline, f"the broker did not take over the account {username}"
+            time.sleep(0.02)
+
+
+def _logs_in(port: int, username: str, password: str) -> bool:
+    import paho.mqtt.client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"probe-{secrets.token_hex(6)}", protocol=mqtt.MQTTv311)
+    client.username_pw_set(username, password)
+    answers: list[bool] = []
+    client.on_connect = lambda c, u, flags, code, props: answers.append(not code.is_failure)
+    client.connect("127.0.0.1", port)
+    for _ in range(100):
+        if answers:
+            break
+        client.loop(0.1)
+    client.disconnect()
+    return bool(answers) and answers[0]
+
+
+@pytest.fixture(scope="session")
+def broker(server_dir: Path) -> Iterator[BrokerForTests]:
+    """The run's Mosquitto. Shared by all tests: use topics, client ids and share names of your own; do not stop it."""
+    running = BrokerForTests(server_dir / "broker")
+    with running.control:
+        yield running
+
+
+@pytest.fixture
+def broker_factory(server_dir: Path) -> Iterator[Callable[[], BrokerForTests]]:
+    """Makes started brokers of the test's own, to stop, kill and restart."""
+    made: list[BrokerForTests] = []
+
+    def make() -> BrokerForTests:
+        made.append(BrokerForTests(server_dir / f"broker-{next(_numbers)}"))
+        made[-1].control.start()
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.control.stop()
+
+
+CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")

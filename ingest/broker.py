@@ -1,0 +1,187 @@
+"""The broker's password and ACL files, written from the device registry.
+
+Mosquitto reads both again on SIGHUP and then drops connected clients whose credential is gone, so a revoked device is out
+within one watch interval. The files hold hashes only; a device's secret exists on the device and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from db.sql import load_queries
+
+log = logging.getLogger(__name__)
+_Q = load_queries(__file__, "broker.sql")
+
+PASSWORD_FILE = "passwords"  # noqa: S105 - a file's name
+ACL_FILE = "acl"
+HASH_ITERATIONS = 101  # Mosquitto's own default; the secrets are 128 random bits, so stretching adds nothing
+WATCH_POLL_S = 2.0
+CHANNELS_WRITTEN = ("reads", "position", "event", "health", "presence", "doc", "cmd/res")
+_FORBIDDEN_IN_NAMES = set("#+/:\n\r\0 ")
+
+
+@dataclass(frozen=True)
+class BrokerAccount:
+    """One line in the password file and its topics. acl: lines such as `read v1/#` or `write v1/demo/+/rfid/R1/reads`."""
+
+    username: str
+    password_hash: str
+    acl: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeviceOnBroker:
+    """What the ACL needs to know of one device. `carries` are prefixes of the devices behind this gateway."""
+
+    device_id: str
+    prefix: str
+    format: str
+    claims: dict[str, Any]
+    credential_hash: str
+    carries: tuple[str, ...] = ()
+
+
+def password_hash(password: str, *, iterations: int = HASH_ITERATIONS) -> str:
+    """Mosquitto's `$7$` form: PBKDF2-HMAC-SHA512 with a random salt."""
+    salt = secrets.token_bytes(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations)
+    return f"$7${iterations}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
+def ingest_account(password: str, username: str = "ingest") -> BrokerAccount:
+    """The service account of the ingest workers: reads everything devices say, writes nothing."""
+    return BrokerAccount(username, password_hash(password), ("read v1/#", "read owntracks/#", "read spBv1.0/#"))
+
+
+def monitor_account(password: str, username: str = "monitor") -> BrokerAccount:
+    """Reads the broker's own figures (`$SYS`), nothing else: backlog for the status display, liveness for health checks."""
+    return BrokerAccount(username, password_hash(password), ("read $SYS/#",))
+
+
+def device_account(device: DeviceOnBroker) -> BrokerAccount:
+    """A device writes below its own prefix, hears its own commands, and nothing else; a gateway also speaks for the devices behind it."""
+    lines: list[str] = []
+    for prefix in (device.prefix, *device.carries):
+        lines += [f"write {prefix}/{channel}" for channel in CHANNELS_WRITTEN]
+        lines += [f"read {prefix}/cmd"]
+    if device.format == "owntracks":
+        topic = device.claims.get("topic")
+        user, _, phone = (
+            topic.partition("/") if isinstance(topic, str) and _is_plain(topic.replace("/", "", 1)) else (device.device_id, "", "")
+        )
+        own = f"owntracks/{user}/{phone or '+'}"
+        lines += [f"write {own}", f"write {own}/#", f"read {own}/cmd"]
+    return BrokerAccount(device.device_id, device.credential_hash, tuple(lines))
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name) and not (_FORBIDDEN_IN_NAMES & set(name))
+
+
+def devices_on_broker(conn: psycopg.Connection[Any]) -> list[DeviceOnBroker]:
+    """Enabled devices that hold a credential, by id."""
+    with conn.cursor(row_factory=dict_row) as cur:
+        rows = cur.execute(_Q["devices_with_credential"]).fetchall()
+    return [DeviceOnBroker(**{**row, "carries": tuple(row["carries"])}) for row in rows]
+
+
+def write_broker_files(folder: Path, accounts: Iterable[BrokerAccount], *, owner: tuple[int, int] | None = None) -> bool:
+    """Write both files, each in one step, readable by the owner only. Returns whether anything changed.
+
+    owner: uid and gid of the broker's account, when we are root. Raises ValueError on a name that could widen the ACL.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    passwords: list[str] = []
+    acl: list[str] = ["# Written from the device registry; changes made here are overwritten."]
+    for account in sorted(accounts, key=lambda a: a.username):
+        if not _is_plain(account.username.replace(":", "")) or ":" in account.username:
+            log.warning("no broker account for this name", extra={"event": "broker_name_refused", "device": account.username})
+            continue
+        passwords.append(f"{account.username}:{account.password_hash}")
+        acl += ["", f"user {account.username}", *(f"topic {line}" for line in account.acl)]
+    # The ACL first: a client that can log in a moment before its topics are there would lose messages.
+    changed = _replace(folder / ACL_FILE, "\n".join(acl) + "\n", owner)
+    return _replace(folder / PASSWORD_FILE, "\n".join(passwords) + "\n", owner) or changed
+
+
+def _replace(path: Path, text: str, owner: tuple[int, int] | None) -> bool:
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return False
+    except FileNotFoundError:
+        pass
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o600)
+        if owner is not None:
+            os.chown(name, *owner)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return True
+
+
+class BrokerFilesWatcher:
+    """Keeps the files like the registry: on NOTIFY `registry`, and by polling in case that was missed."""
+
+    def __init__(
+        self,
+        database_url: str,
+        folder: Path,
+        service_accounts: tuple[BrokerAccount, ...],
+        reload: Callable[[], None],
+        *,
+        owner: tuple[int, int] | None = None,
+        poll_s: float = WATCH_POLL_S,
+    ) -> None:
+        self.database_url = database_url
+        self.folder = folder
+        self.service_accounts = service_accounts
+        self.reload = reload
+        self.owner = owner
+        self.poll_s = poll_s
+        self.stopping = threading.Event()
+
+    def write_once(self, conn: psycopg.Connection[Any]) -> bool:
+        """Bring the files up to date and reload the broker when they changed."""
+        accounts = [*self.service_accounts, *(device_account(d) for d in devices_on_broker(conn))]
+        changed = write_broker_files(self.folder, accounts, owner=self.owner)
+        if changed:
+            log.info("broker files written", extra={"event": "broker_files_written", "accounts": len(accounts)})
+            self.reload()
+        return changed
+
+    def run(self) -> None:
+        """Until `stopping` is set. Survives the loss of the store: the files stay as they are until it is back."""
+        while not self.stopping.is_set():
+            try:
+                with psycopg.connect(
+                    self.database_url, autocommit=True, connect_timeout=5, application_name="chuantou-broker-files"
+                ) as conn:
+                    conn.execute("LISTEN registry")
+                    while not self.stopping.is_set():
+                        self.write_once(conn)
+                        for _ in conn.notifies(timeout=self.poll_s, stop_after=1):
+                            pass
+            except (psycopg.Error, OSError) as exc:
+                log.warning("broker files wait for the store", extra={"event": "broker_files_waiting", "error": str(exc)})
+                self.stopping.wait(1.0)
