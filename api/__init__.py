@@ -1,0 +1,1 @@
+"""The HTTP side: API for systems and officers, event stream, and the web desk."""

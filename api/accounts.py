@@ -1,0 +1,113 @@
+"""People and systems that sign in: argon2 password hashes, roles, tenants."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from psycopg.rows import class_row
+
+from api.permissions import Role
+from collateral.errors import LedgerRefusal, RejectedInput
+from collateral.ids import new_id
+from db.pool import Pool
+from db.sql import load_queries
+
+PASSWORD_LENGTH_MIN = 12
+PASSWORD_LENGTH_MAX = 200
+
+_QUERIES = load_queries(__file__, "accounts.sql")
+_hasher = PasswordHasher()
+_hashing = threading.BoundedSemaphore(2)  # a hash takes 64 MiB; a flood of sign-ins must not take the memory
+_NOBODY_HASH = _hasher.hash("the hash that an unknown name is checked against, so that it takes as long")
+
+
+class UsernameTaken(LedgerRefusal):
+    """This user name is in use."""
+
+    code = "username_taken"
+
+
+@dataclass(frozen=True)
+class User:
+    """One who signs in. Without the password hash."""
+
+    user_id: str
+    tenant_id: str
+    username: str
+    display_name: str
+    roles: tuple[Role, ...]
+    active: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class _Row:
+    user_id: str
+    tenant_id: str
+    username: str
+    display_name: str
+    password_hash: str
+    roles: list[str]
+    active: bool
+    created_at: datetime
+
+    def user(self) -> User:
+        roles = tuple(Role(r) for r in self.roles)
+        return User(self.user_id, self.tenant_id, self.username, self.display_name, roles, self.active, self.created_at)
+
+
+def ensure_tenant(pool: Pool, tenant_id: str, name: str | None = None) -> None:
+    """Make the tenant unless it is there."""
+    with pool.connection() as conn:
+        conn.execute(_QUERIES["ensure_tenant"], {"tenant_id": tenant_id, "name": name or tenant_id})
+
+
+def create_user(
+    pool: Pool, tenant_id: str, username: str, display_name: str, password: str, roles: Iterable[str], now: datetime
+) -> User:
+    """A new active user. Raises UsernameTaken, or RejectedInput on an unknown role or a password of wrong length."""
+    if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
+        raise RejectedInput(f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters.")
+    try:
+        held = sorted({Role(r) for r in roles})
+    except ValueError as exc:
+        raise RejectedInput("There is no such role.", roles=[r.value for r in Role]) from exc
+    if not held:
+        raise RejectedInput("A user needs a role.")
+    with _hashing:
+        password_hash = _hasher.hash(password)
+    row = _Row(new_id("user"), tenant_id, username, display_name, password_hash, [r.value for r in held], True, now)
+    try:
+        with pool.connection() as conn:
+            conn.execute(_QUERIES["insert_user"], vars(row))
+    except psycopg.errors.UniqueViolation as exc:
+        raise UsernameTaken from exc
+    return row.user()
+
+
+def authenticate(pool: Pool, username: str, password: str) -> User | None:
+    """The active user with this name and password, else None; takes as long for a name that nobody has."""
+    row = _one(pool, "user_by_name", username)
+    with _hashing:
+        try:
+            _hasher.verify(row.password_hash if row else _NOBODY_HASH, password)
+        except (VerifyMismatchError, VerificationError, InvalidHashError):
+            return None
+    return row.user() if row and row.active else None
+
+
+def user_by_id(pool: Pool, user_id: str) -> User | None:
+    """The user, active or not."""
+    row = _one(pool, "user_by_id", user_id)
+    return row.user() if row else None
+
+
+def _one(pool: Pool, query: str, key: str) -> _Row | None:
+    with pool.connection() as conn, conn.cursor(row_factory=class_row(_Row)) as cur:
+        return cur.execute(_QUERIES[query], {"key": key}).fetchone()

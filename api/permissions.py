@@ -1,0 +1,86 @@
+"""Who may do what: one table, read by every route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """Mirrored by the CHECK on app_user.roles."""
+
+    RISK_OFFICER = "risk_officer"
+    APPROVER = "approver"
+    WAREHOUSE_OPERATOR = "warehouse_operator"
+    DEVICE_ADMIN = "device_admin"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+    SYSTEM = "system"
+
+
+class Permission(StrEnum):
+    """One per kind of act."""
+
+    READ = "read"
+    AUDIT_READ = "audit.read"
+    USER_MANAGE = "user.manage"
+    MASTER_WRITE = "master.write"
+    GOODS_WRITE = "goods.write"
+    TAG_BIND = "tag.bind"
+    DEVICE_WRITE = "device.write"
+    FACILITY_OPEN = "facility.open"
+    PLEDGE_CREATE = "pledge.create"
+    PLEDGE_APPROVE = "pledge.approve"
+    RELEASE_REQUEST = "release.request"
+    RELEASE_MAKE = "release.make"
+    RELEASE_CHECK = "release.check"
+    RELEASE_CANCEL = "release.cancel"
+    CASH_POST = "cash.post"
+    ALERT_COMMENT = "alert.comment"
+    ALERT_WORK = "alert.work"
+    ALERT_CLOSE = "alert.close"
+    MARGIN_ACKNOWLEDGE = "margin.acknowledge"
+    DISPOSAL_APPROVE = "disposal.approve"
+    DISPOSAL_WITHDRAW = "disposal.withdraw"
+    JOB_RUN = "job.run"
+
+
+_R = Role
+MATRIX: MappingProxyType[Permission, frozenset[Role]] = MappingProxyType(
+    {
+        Permission.READ: frozenset(Role),
+        Permission.AUDIT_READ: frozenset({_R.AUDITOR, _R.ADMIN}),
+        Permission.USER_MANAGE: frozenset({_R.ADMIN}),
+        Permission.MASTER_WRITE: frozenset({_R.SYSTEM}),
+        Permission.GOODS_WRITE: frozenset({_R.SYSTEM}),
+        Permission.TAG_BIND: frozenset({_R.SYSTEM, _R.WAREHOUSE_OPERATOR}),
+        Permission.DEVICE_WRITE: frozenset({_R.SYSTEM, _R.DEVICE_ADMIN}),
+        Permission.FACILITY_OPEN: frozenset({_R.SYSTEM}),
+        Permission.PLEDGE_CREATE: frozenset({_R.SYSTEM, _R.RISK_OFFICER}),
+        Permission.PLEDGE_APPROVE: frozenset({_R.APPROVER}),
+        Permission.RELEASE_REQUEST: frozenset({_R.SYSTEM, _R.WAREHOUSE_OPERATOR}),
+        Permission.RELEASE_MAKE: frozenset({_R.RISK_OFFICER}),
+        Permission.RELEASE_CHECK: frozenset({_R.APPROVER}),
+        Permission.RELEASE_CANCEL: frozenset({_R.WAREHOUSE_OPERATOR, _R.RISK_OFFICER, _R.APPROVER}),
+        Permission.CASH_POST: frozenset({_R.SYSTEM}),
+        Permission.ALERT_COMMENT: frozenset({_R.RISK_OFFICER, _R.APPROVER, _R.WAREHOUSE_OPERATOR}),
+        Permission.ALERT_WORK: frozenset({_R.RISK_OFFICER}),
+        Permission.ALERT_CLOSE: frozenset({_R.RISK_OFFICER, _R.APPROVER}),
+        Permission.MARGIN_ACKNOWLEDGE: frozenset({_R.RISK_OFFICER}),
+        Permission.DISPOSAL_APPROVE: frozenset({_R.APPROVER}),
+        Permission.DISPOSAL_WITHDRAW: frozenset({_R.RISK_OFFICER, _R.APPROVER}),
+        Permission.JOB_RUN: frozenset({_R.RISK_OFFICER, _R.ADMIN}),
+    }
+)
+
+
+def allowed(roles: Iterable[Role], permission: Permission) -> bool:
+    """Whether one of these roles carries the permission."""
+    return not MATRIX[permission].isdisjoint(roles)
+
+
+def permissions_of(roles: Iterable[Role]) -> list[Permission]:
+    """All that these roles may do, in the table's order; the desk shows only what will work."""
+    held = set(roles)
+    return [p for p, who in MATRIX.items() if not who.isdisjoint(held)]
