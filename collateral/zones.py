@@ -39,7 +39,8 @@ def point_distance_m(lon_a: float, lat_a: float, lon_b: float, lat_b: float) -> 
 
 def _local(coords: npt.NDArray[np.float64], lon: float, lat: float) -> npt.NDArray[np.float64]:
     kx, ky = metres_per_degree(lat)
-    return (coords - np.array([lon, lat])) * np.array([kx, ky])
+    local: npt.NDArray[np.float64] = (coords - np.array([lon, lat])) * np.array([kx, ky])
+    return local
 
 
 def _geometry(geojson: Mapping[str, Any], kind: str) -> Any:
