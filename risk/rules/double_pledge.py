@@ -1,0 +1,107 @@
+"""R05: the same goods were offered for two loans."""
+
+from __future__ import annotations
+
+from risk.facts import Refusal, Twin
+from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.snapshot import Snapshot
+
+REFUSAL_CODE = "already_pledged"
+NAMED_MAX = 20
+
+
+def _refused(refusal: Refusal) -> list[Finding]:
+    holding = [u for u in refusal.units if u.pledged]
+    named = holding or list(refusal.units)
+    findings = []
+    for unit in named[:NAMED_MAX]:
+        held = f"pledge {unit.pledge_id} of {unit.facility_id}" if unit.pledged else "another pledge"
+        held_zh = f"{unit.facility_id} 的质押 {unit.pledge_id}" if unit.pledged else "另一质押"
+        findings.append(
+            Finding(
+                subject=Subject(tenant_id=refusal.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id),
+                severity=Severity.P1,
+                occurred_at=refusal.refused_at,
+                event_key=f"refusal:{refusal.refusal_id}",
+                facility_id=unit.facility_id or refusal.facility_id,
+                pledge_id=unit.pledge_id,
+                warehouse_id=unit.warehouse_id,
+                exposure_at_risk=unit.value,
+                currency=unit.currency,
+                summary=f"Unit {unit.goods_id} was offered to {refusal.facility_id or 'another facility'} while {held} holds it; the ledger refused.",
+                summary_zh=f"货物 {unit.goods_id} 已由{held_zh}控制，又被申请质押给 {refusal.facility_id or '另一授信'}，台账已拒绝。",
+                evidence={
+                    "refusal_id": refusal.refusal_id,
+                    "command": refusal.command,
+                    "user_id": refusal.user_id,
+                    "refused_at": refusal.refused_at,
+                    "requested_facility_id": refusal.facility_id,
+                    "holding_pledge_id": unit.pledge_id,
+                    "holding_facility_id": unit.facility_id,
+                    "goods_ids": [u.goods_id for u in named[:NAMED_MAX]],
+                    "goods_named": len(named),
+                    "detail": dict(refusal.detail),
+                },
+            )
+        )
+    return findings
+
+
+def _twin(twin: Twin) -> Finding:
+    first, second = sorted((twin.first, twin.second), key=lambda u: (u.pledged_at is None, u.pledged_at, u.goods_id))
+    return Finding(
+        subject=Subject(tenant_id=second.tenant_id, kind=SubjectKind.GOODS, id=second.goods_id),
+        severity=Severity.P1,
+        occurred_at=second.pledged_at or first.pledged_at,  # type: ignore[arg-type]
+        event_key=f"twin:{first.goods_id}:{second.goods_id}",
+        facility_id=second.facility_id,
+        pledge_id=second.pledge_id,
+        warehouse_id=second.warehouse_id,
+        exposure_at_risk=second.value,
+        currency=second.currency,
+        summary=f"Units {first.goods_id} and {second.goods_id} carry the same identity {twin.identity} and are both pledged.",
+        summary_zh=f"货物 {first.goods_id} 与 {second.goods_id} 身份标识同为 {twin.identity}，且均在押。",
+        evidence={
+            "identity": twin.identity,
+            "goods_ids": [first.goods_id, second.goods_id],
+            "pledges": [first.pledge_id, second.pledge_id],
+            "facilities": [first.facility_id, second.facility_id],
+        },
+    )
+
+
+def check(snapshot: Snapshot) -> list[Verdict]:
+    """Refused second pledges, one finding per unit; live pledges of one identity under two ids."""
+    verdicts: list[Verdict] = []
+    for refusal in snapshot.refusals:
+        if refusal.code == REFUSAL_CODE:
+            verdicts.extend(_refused(refusal))
+    verdicts.extend(_twin(t) for t in snapshot.twins)
+    return verdicts
+
+
+RULE = Rule(
+    code="R05",
+    version=1,
+    name="Double pledge",
+    name_zh="重复质押",
+    leg=Leg.TRADE,
+    severity="P1",
+    lanes=frozenset({Lane.FAST, Lane.SCHEDULED}),
+    lasting=False,
+    claim="Goods that secure a loan were offered for another one (the ledger refused), or two live pledges name goods whose VIN or "
+    "mill, heat and piece number are the same once spelling is levelled.",
+    inputs=(Section.REFUSALS, Section.TWINS),
+    thresholds=(
+        Threshold(
+            name="named_max",
+            value=NAMED_MAX,
+            meaning="units of one refused command that get an alert each; the rest is counted in the evidence",
+        ),
+    ),
+    guards=(
+        "A repeated request with the same key is answered again and refused nothing.",
+        "A unit that was released before the second pledge is free: only live pledges count.",
+    ),
+    check=check,
+)

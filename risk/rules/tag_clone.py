@@ -1,0 +1,140 @@
+"""R03: one tag is in two places, or two chips carry one tag's number."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from collateral.zones import point_distance_m
+from risk.facts import Movement
+from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.snapshot import Snapshot
+
+SPEED_BETWEEN_SITES_KMH = 120
+SPEED_INSIDE_SITE_KMH = 30
+SKEW_GUARD = timedelta(minutes=5)
+SKEW_MEASURED = timedelta(seconds=60)
+DISTANCE_MIN_M = 200
+
+
+def implied_speed_kmh(distance_m: float, elapsed: timedelta, guard: timedelta) -> float:
+    """Speed that the two sightings imply when the clocks may be off by guard, in km/h."""
+    return distance_m / (abs(elapsed) + guard).total_seconds() * 3.6
+
+
+def _subject(movement: Movement) -> Subject:
+    if movement.unit is not None:
+        return Subject(tenant_id=movement.tenant_id, kind=SubjectKind.GOODS, id=movement.unit.goods_id)
+    return Subject(tenant_id=movement.tenant_id, kind=SubjectKind.TAG, id=movement.tag_epc or "")
+
+
+def _finding(movement: Movement, how: str, how_zh: str, evidence: dict[str, object]) -> Finding:
+    unit = movement.unit
+    return Finding(
+        subject=_subject(movement),
+        severity=Severity.P1,
+        occurred_at=movement.occurred_at,
+        event_key=f"movement:{movement.movement_id}",
+        facility_id=unit.facility_id if unit else None,
+        pledge_id=unit.pledge_id if unit else None,
+        warehouse_id=movement.to_place.warehouse_id if movement.to_place else movement.warehouse_id,
+        exposure_at_risk=unit.value if unit else None,
+        currency=unit.currency if unit else None,
+        summary=f"Tag {movement.tag_epc} is cloned: {how}.",
+        summary_zh=f"标签 {movement.tag_epc} 疑似被克隆：{how_zh}。",
+        evidence={
+            "movement_id": movement.movement_id,
+            "movement_kind": movement.kind,
+            "tag_epc": movement.tag_epc,
+            "goods_ids": [unit.goods_id] if unit else [],
+            "device_id": movement.device_id,
+            "occurred_at": movement.occurred_at,
+            "received_at": movement.received_at,
+            "recorded_at": movement.recorded_at,
+            **evidence,
+        },
+    )
+
+
+def _two_places(movement: Movement) -> Finding | None:
+    here, there = movement.to_place, movement.from_place
+    if here is None or there is None or movement.from_seen_at is None:
+        return None
+    same_site = here.warehouse_id == there.warehouse_id
+    if same_site and not movement.skew_known:
+        return None
+    guard = SKEW_MEASURED if same_site else SKEW_GUARD
+    limit = SPEED_INSIDE_SITE_KMH if same_site else SPEED_BETWEEN_SITES_KMH
+    distance_m = point_distance_m(there.lon, there.lat, here.lon, here.lat)
+    speed = implied_speed_kmh(distance_m, movement.occurred_at - movement.from_seen_at, guard)
+    if distance_m <= DISTANCE_MIN_M or speed <= limit:
+        return None
+    minutes = abs(movement.occurred_at - movement.from_seen_at).total_seconds() / 60
+    return _finding(
+        movement,
+        f"read in {there.zone_id} and {minutes:.0f} min later in {here.zone_id}, {distance_m / 1000:.1f} km away ({speed:.0f} km/h)",
+        f"{minutes:.0f} 分钟内先后出现在 {there.zone_id} 与 {here.zone_id}，相距 {distance_m / 1000:.1f} 公里（{speed:.0f} km/h）",
+        {
+            "from_zone_id": there.zone_id,
+            "to_zone_id": here.zone_id,
+            "from_seen_at": movement.from_seen_at,
+            "distance_m": round(distance_m),
+            "speed_kmh": round(speed),
+            "speed_kmh_max": limit,
+            "skew_guard_s": int(guard.total_seconds()),
+        },
+    )
+
+
+def check(snapshot: Snapshot) -> list[Verdict]:
+    """Clones that the movements show."""
+    verdicts: list[Verdict] = []
+    for movement in snapshot.movements:
+        if movement.corrected:
+            continue
+        if movement.kind == "TID_MISMATCH":
+            tids = {k: v for k, v in movement.evidence.items() if "tid" in k}
+            verdicts.append(
+                _finding(
+                    movement, "another chip answered with its number", "另一芯片以相同编号应答", {"tids": tids or dict(movement.evidence)}
+                )
+            )
+        elif movement.kind in ("SITE_CHANGE", "ZONE_CHANGE", "GATE_IN", "GATE_OUT"):
+            found = _two_places(movement)
+            if found is not None:
+                verdicts.append(found)
+    return verdicts
+
+
+RULE = Rule(
+    code="R03",
+    version=1,
+    name="Tag clone",
+    name_zh="标签克隆",
+    leg=Leg.LOGISTICS,
+    severity="P1",
+    lanes=frozenset({Lane.FAST}),
+    lasting=False,
+    claim="One tag number was read at two places that no lorry joins in the time between, or by two chips (TID).",
+    inputs=(Section.MOVEMENTS,),
+    thresholds=(
+        Threshold(
+            name="speed_between_sites_kmh", value=SPEED_BETWEEN_SITES_KMH, meaning="implied speed between sites above which it is a clone"
+        ),
+        Threshold(
+            name="speed_inside_site_kmh", value=SPEED_INSIDE_SITE_KMH, meaning="the same inside one site, where both clocks were measured"
+        ),
+        Threshold(name="skew_guard", value=SKEW_GUARD, meaning="added to the time between two sites' sightings"),
+        Threshold(
+            name="skew_measured",
+            value=SKEW_MEASURED,
+            meaning="measured skew up to which clocks inside a site are trusted, and added to the time",
+        ),
+        Threshold(name="distance_min_m", value=DISTANCE_MIN_M, meaning="nearer sightings are never a clone"),
+    ),
+    guards=(
+        "Event times are compared, never times of arrival: a late buffered upload implies no speed.",
+        "Clocks may be off by 5 minutes between sites; inside a site the rule judges only readers whose skew was measured.",
+        "Neighbouring read points overlap: below 200 m nothing is a clone.",
+    ),
+    check=check,
+)

@@ -1,0 +1,117 @@
+"""R01: pledged goods left and nobody had allowed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import timedelta
+
+from risk.facts import Movement
+from risk.rule import Cleared, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.snapshot import Snapshot
+
+WINDOW_GRACE = timedelta(minutes=30)
+BACK_INSIDE = timedelta(minutes=10)
+EXITS = ("GATE_OUT", "FENCE_EXIT")
+RETURNS = ("GATE_IN", "ZONE_CHANGE", "FENCE_ENTER")
+
+
+def covers(movement: Movement) -> bool:
+    """Whether an issued release (or a planned move between supervised sites) allowed the movement at its time, give or take the grace."""
+    cover = movement.cover
+    return cover is not None and cover.valid_from - WINDOW_GRACE <= movement.occurred_at <= cover.valid_to + WINDOW_GRACE
+
+
+def _exit(movement: Movement) -> Finding | None:
+    unit = movement.unit
+    if unit is None or not unit.pledged or movement.corrected or covers(movement):
+        return None
+    if movement.back_inside_at is not None and movement.back_inside_at - movement.occurred_at <= BACK_INSIDE:
+        return None
+    at = movement.from_place.zone_id if movement.from_place else movement.warehouse_id or "the site"
+    by = f" on {movement.vehicle_plate}" if movement.vehicle_plate else ""
+    by_zh = f"（车辆 {movement.vehicle_plate}）" if movement.vehicle_plate else ""
+    return Finding(
+        subject=Subject(tenant_id=movement.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id),
+        severity=Severity.P1,
+        occurred_at=movement.occurred_at,
+        event_key=f"movement:{movement.movement_id}:{unit.goods_id}" if movement.vehicle_plate else f"movement:{movement.movement_id}",
+        facility_id=unit.facility_id,
+        pledge_id=unit.pledge_id,
+        warehouse_id=movement.warehouse_id or unit.warehouse_id,
+        exposure_at_risk=unit.value,
+        currency=unit.currency,
+        summary=f"Pledged unit {unit.goods_id} left {at}{by} and no issued release covers it.",
+        summary_zh=f"质押货物 {unit.goods_id} 已离开 {at}{by_zh}，没有有效的放行指令。",
+        evidence={
+            "movement_id": movement.movement_id,
+            "movement_kind": movement.kind,
+            "goods_ids": [unit.goods_id],
+            "tag_epc": movement.tag_epc,
+            "device_id": movement.device_id,
+            "vehicle_plate": movement.vehicle_plate,
+            "from_zone_id": movement.from_place.zone_id if movement.from_place else None,
+            "to_zone_id": movement.to_place.zone_id if movement.to_place else None,
+            "occurred_at": movement.occurred_at,
+            "received_at": movement.received_at,
+            "recorded_at": movement.recorded_at,
+            "reads": dict(movement.evidence),
+            "nearest_cover": None if movement.cover is None else asdict(movement.cover),
+        },
+    )
+
+
+def _return(movement: Movement) -> Cleared | None:
+    unit = movement.unit
+    if unit is None or movement.left_at is None or movement.corrected:
+        return None
+    inside = movement.kind != "ZONE_CHANGE" or (movement.to_place is not None and movement.to_place.kind != "GATE_OUTER")
+    if not inside or not timedelta(0) <= movement.occurred_at - movement.left_at <= BACK_INSIDE:
+        return None
+    return Cleared(
+        subject=Subject(tenant_id=movement.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id),
+        reason="seen inside again within 10 minutes",
+        evidence={"movement_id": movement.movement_id, "occurred_at": movement.occurred_at, "left_at": movement.left_at},
+    )
+
+
+def check(snapshot: Snapshot) -> list[Verdict]:
+    """Exits of pledged units without cover, and returns that explain an exit."""
+
+    def verdicts() -> Iterator[Verdict]:
+        for movement in snapshot.movements:
+            verdict = _exit(movement) if movement.kind in EXITS else _return(movement) if movement.kind in RETURNS else None
+            if verdict is not None:
+                yield verdict
+
+    return list(verdicts())
+
+
+RULE = Rule(
+    code="R01",
+    version=1,
+    name="Unauthorised exit",
+    name_zh="未授权出库",
+    leg=Leg.LOGISTICS,
+    severity="P1",
+    lanes=frozenset({Lane.FAST}),
+    lasting=False,
+    claim="A pledged unit passed a gate outwards, or left a fence aboard a vehicle, and no release that was issued for it at that time "
+    "(nor a planned move between supervised sites) covers it.",
+    inputs=(Section.MOVEMENTS,),
+    thresholds=(
+        Threshold(
+            name="window_grace",
+            value=WINDOW_GRACE,
+            meaning="before and after the release's validity in which its exit still counts as covered",
+        ),
+        Threshold(name="back_inside", value=BACK_INSIDE, meaning="a unit seen inside again within this time did not leave"),
+    ),
+    guards=(
+        "A gate passage needs the order inner zone, outer zone, confirmed by two antennas or three reads in 10 s; stray reads are no passage.",
+        "A unit seen inside again within 10 minutes clears the alert by itself.",
+        "A movement that was corrected is not judged.",
+        "Cover is judged at the time of the exit: an order that expired or was settled since still covers, one issued afterwards does not.",
+    ),
+    check=check,
+)
