@@ -1,0 +1,113 @@
+"""The ladder from a coverage to what must be done: state with hysteresis, cause of a fall, deadline, cure. Pure (DOMAIN 2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from collateral.calendar import end_of_business_day
+from collateral.lines import Lines
+from collateral.model import LineState
+from collateral.valuation import state_at
+
+CLEAR_POINTS = Decimal("0.01")
+CLEAR_MARKS = 2
+_WORSE = {LineState.OK: 0, LineState.WARNING: 1, LineState.MARGIN_CALL: 2, LineState.DISPOSAL: 3}
+
+
+class Cause(StrEnum):
+    """What brought the value down; mirrored by a CHECK in SQL."""
+
+    PRICE = "PRICE"
+    QUANTITY = "QUANTITY"
+    ELIGIBILITY = "ELIGIBILITY"
+
+
+def line_above(state: LineState, lines: Lines) -> Decimal | None:
+    """The line that a state is below; None for OK."""
+    return {LineState.WARNING: lines.warning, LineState.MARGIN_CALL: lines.margin_call, LineState.DISPOSAL: lines.disposal}.get(state)
+
+
+def next_state(previous: LineState, coverages: Sequence[Decimal | None], lines: Lines) -> LineState:
+    """The state after a mark. coverages: newest first, this mark's own included; None = nothing owed.
+
+    Down at once, and through several lines straight to the worst. Up only when coverage stood a point above the line for two marks in a row.
+    """
+    raw = state_at(coverages[0], lines)
+    if previous not in _WORSE or _WORSE[raw] >= _WORSE[previous]:
+        return raw
+    if coverages[0] is None:
+        return LineState.OK
+    line = line_above(previous, lines)
+    assert line is not None
+    recent = coverages[:CLEAR_MARKS]
+    cleared = len(recent) == CLEAR_MARKS and all(c is None or c >= line + CLEAR_POINTS for c in recent)
+    if cleared:
+        return raw
+    return previous
+
+
+def cure_deadline(issued_at: datetime, unit: str, length: int) -> tuple[datetime, bool]:
+    """Until when a call must be cured, and whether the holiday calendar knew the days. HOURS run on; BUSINESS_DAYS end at 17:00 in Shanghai."""
+    if unit == "HOURS":
+        return issued_at + timedelta(hours=length), True
+    if unit == "BUSINESS_DAYS":
+        return end_of_business_day(issued_at, length)
+    raise ValueError(f"unknown cure unit {unit}")
+
+
+def cure_coverage(target: str, lines: Lines, effective_advance: Decimal | None) -> Decimal:
+    """Coverage at which a call is cured: the start coverage of the pool as it is, or the warning line."""
+    if target == "WARNING":
+        return lines.warning
+    return 1 / effective_advance if effective_advance else lines.start
+
+
+def is_cured(collateral_value: Decimal, exposure: Decimal, target_coverage: Decimal) -> bool:
+    """Whether value covers the exposure at the target, to within a fen."""
+    return exposure <= 0 or collateral_value + Decimal("0.01") >= exposure * target_coverage
+
+
+def call_amounts_to(collateral_value: Decimal, exposure: Decimal, target_coverage: Decimal) -> tuple[Decimal, Decimal]:
+    """(cash, goods) that each alone lead to the target coverage; 0 when nothing is short."""
+    return max(Decimal(0), exposure - collateral_value / target_coverage), max(Decimal(0), exposure * target_coverage - collateral_value)
+
+
+def cause_split(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[Cause, Decimal]:
+    """Change of collateral value in three parts that add up, from the `commodities` of two valuation details.
+
+    Each commodity carries quantity (all pledged), eligible_quantity and collateral_value. Quantity: units that came or went, at today's value per
+    unit; price: today's value per eligible unit less the earlier one, on the earlier eligible quantity; eligibility: the rest.
+    """
+    parts = dict.fromkeys(Cause, Decimal(0))
+    if before is None:
+        return parts
+    for code in sorted(set(before) | set(now)):
+        old, new = _figures(before.get(code)), _figures(now.get(code))
+        old_per = old["value"] / old["eligible"] if old["eligible"] else None
+        new_per = new["per"] if new["per"] is not None else old_per
+        if new_per is None:
+            continue
+        quantity = (new["quantity"] - old["quantity"]) * new_per
+        price = old["eligible"] * (new_per - old_per) if old_per is not None else Decimal(0)
+        parts[Cause.QUANTITY] += quantity
+        parts[Cause.PRICE] += price
+        parts[Cause.ELIGIBILITY] += new["value"] - old["value"] - quantity - price
+    return parts
+
+
+def _figures(commodity: Mapping[str, Any] | None) -> dict[str, Any]:
+    if commodity is None:
+        return {"quantity": Decimal(0), "eligible": Decimal(0), "value": Decimal(0), "per": None}
+    quantity, eligible = Decimal(str(commodity["quantity"])), Decimal(str(commodity["eligible_quantity"]))
+    value = Decimal(str(commodity["collateral_value"]))
+    return {"quantity": quantity, "eligible": eligible, "value": value, "per": value / eligible if eligible else None}
+
+
+def main_cause(parts: Mapping[Cause, Decimal]) -> Cause:
+    """The part that took most; PRICE where nothing fell."""
+    worst = min(Cause, key=lambda c: parts[c])
+    return worst if parts[worst] < 0 else Cause.PRICE
