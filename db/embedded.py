@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -70,14 +71,34 @@ def free_port() -> int:
         return port
 
 
-def dies_with_parent(sig: signal.Signals, account: RunAs | None = None) -> None:
-    """For preexec_fn: drop to account, then ask the kernel to send sig when the starting thread ends."""
-    if account is not None:
-        os.setgroups([])
-        os.setgid(account.gid)
-        os.setuid(account.uid)
-    _libc.prctl(_PR_SET_PDEATHSIG, sig)
-    os.setsid()
+def dies_with_parent(sig: signal.Signals, account: RunAs | None = None) -> Callable[[], None]:
+    """A preexec_fn: drop to account, lead a session of its own, and get sig from the kernel when the starting thread ends.
+
+    "Thread", as the kernel counts parents: start long-lived servers from a thread that lives as long as they should.
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        os.setsid()
+        if account is not None:
+            os.setgroups([])
+            os.setgid(account.gid)
+            os.setuid(account.uid)
+        _libc.prctl(_PR_SET_PDEATHSIG, sig)
+        if os.getppid() != parent:  # it ended before we could ask
+            os._exit(1)
+
+    return prepare
+
+
+def server_of(data_dir: Path) -> int | None:
+    """The process id of the PostgreSQL server that owns data_dir, or None. A number left by a dead server counts for nothing."""
+    try:
+        pid = int((data_dir / "postmaster.pid").read_text().splitlines()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid if str(data_dir.resolve()).encode() in command else None
 
 
 class EmbeddedPostgres:
@@ -94,6 +115,7 @@ class EmbeddedPostgres:
         self._bin_dir = bin_dir or self._wheel_bin_dir()
         self._process: subprocess.Popen[bytes] | None = None
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
+        self._log_start = 0
 
     @property
     def url(self) -> str:
@@ -132,7 +154,7 @@ class EmbeddedPostgres:
         if not (self.data_dir / "PG_VERSION").exists():
             self.data_dir.mkdir(mode=0o700, exist_ok=True)
             self._give_to_account(self.data_dir)
-            self._run("initdb", "-D", str(self.data_dir), "-U", "chuantou", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+            self._run("initdb", "-D", self._data_argument(), "-U", "chuantou", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         self.log_path.touch()
         self._give_to_account(self.log_path)
 
@@ -143,21 +165,26 @@ class EmbeddedPostgres:
             env["LD_LIBRARY_PATH"] = str(libs)
         return env
 
+    def tool(self, name: str) -> tuple[Path, dict[str, str]]:
+        """A client program of the same release, such as pg_dump, and the environment that it needs."""
+        return self._bin_dir / name, self._environment()
+
     def _run(self, program: str, *args: str) -> None:
         done = subprocess.run(
             [str(self._bin_dir / program), *args],
             capture_output=True,
             cwd="/",
             env=self._environment(),
-            preexec_fn=lambda: dies_with_parent(signal.SIGTERM, self.account),
+            preexec_fn=self._preexec(signal.SIGTERM),
         )
         if done.returncode != 0:
             raise EmbeddedServerError(f"{program} failed: {done.stderr.decode(errors='replace')[-2000:]}")
 
-    def start(self, wait_s: float = 60.0) -> EmbeddedPostgres:
-        """Start and wait until it answers."""
-        self._prepare()
-        settings = {
+    def _preexec(self, sig: signal.Signals) -> Callable[[], None]:
+        return dies_with_parent(sig, self.account)
+
+    def _settings(self) -> dict[str, str]:
+        return {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
@@ -170,24 +197,24 @@ class EmbeddedPostgres:
             "log_timezone": "UTC",
             "max_locks_per_transaction": "256",
         }
-        args = [str(self._bin_dir / "postgres"), "-D", str(self.data_dir)]
-        for name, value in settings.items():
-            args += ["-c", f"{name}={value}"]
-        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)  # of a server that was killed; the port tells whether one lives
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                args,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=self._environment(),
-                preexec_fn=lambda: dies_with_parent(signal.SIGINT, self.account),
-            )
+
+    def start(self, wait_s: float = 60.0) -> EmbeddedPostgres:
+        """Start and wait until it answers. Refuses when another server owns data_dir."""
+        self._prepare()
+        owner = server_of(self.data_dir)
+        if owner is not None:
+            raise EmbeddedServerError(f"another PostgreSQL server (process {owner}) owns {self.data_dir}")
+        self._forget_reused_pid()
         deadline = time.monotonic() + wait_s
+        self._launch()
         while True:
-            if self._process.poll() is not None:
-                raise EmbeddedServerError(f"postgres ended at start: {self._log_tail()}")
+            if self._process is None or self._process.poll() is not None:
+                tail = self._log_tail()
+                # After a kill the last children of the old server may need a moment to notice.
+                if "still in use" not in tail or time.monotonic() > deadline:
+                    raise EmbeddedServerError(f"postgres ended at start: {tail}")
+                time.sleep(0.2)
+                self._launch()
             try:
                 with psycopg.connect(self.admin_url, autocommit=True, connect_timeout=2) as conn:
                     if conn.execute("SELECT 1 FROM pg_database WHERE datname = 'chuantou'").fetchone() is None:
@@ -199,8 +226,39 @@ class EmbeddedPostgres:
                     raise EmbeddedServerError(f"postgres did not answer within {wait_s:g} s: {self._log_tail()}") from exc
                 time.sleep(0.05)
 
+    def _forget_reused_pid(self) -> None:
+        """PostgreSQL clears the file of a dead server itself, unless another program now runs under the old number."""
+        lock = self.data_dir / "postmaster.pid"
+        try:
+            os.kill(int(lock.read_text().splitlines()[0]), 0)
+        except (OSError, ValueError, IndexError):
+            return
+        if server_of(self.data_dir) is None:
+            lock.unlink(missing_ok=True)
+
+    def _launch(self) -> None:
+        args = [str(self._bin_dir / "postgres"), "-D", self._data_argument()]
+        for name, value in self._settings().items():
+            args += ["-c", f"{name}={value}"]
+        self._log_start = self.log_path.stat().st_size
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                args,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=self._environment(),
+                preexec_fn=self._preexec(signal.SIGINT),
+            )
+
+    def _data_argument(self) -> str:
+        return str(self.data_dir.resolve())
+
     def _log_tail(self) -> str:
-        return self.log_path.read_text(errors="replace")[-2000:]
+        with self.log_path.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read()[-2000:].decode(errors="replace")
 
     def stop(self, wait_s: float = 30.0) -> None:
         """Fast shutdown; kills when it takes longer than wait_s."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -69,14 +68,14 @@ def migrate(database_url: str) -> MigrationReport:
                 "CREATE TABLE IF NOT EXISTS schema_migration (version integer PRIMARY KEY, name text NOT NULL,"
                 " sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
             )
-            done = {version: sha for version, sha in conn.execute("SELECT version, sha256 FROM schema_migration")}
+            done: dict[int, str] = dict(conn.execute("SELECT version, sha256 FROM schema_migration").fetchall())
             for migration in load_migrations():
                 if migration.version in done:
                     if done[migration.version] != migration.sha256:
                         raise MigrationChanged(f"{migration.name} was changed after it had been applied; add a new migration instead")
                     continue
                 with conn.transaction():
-                    conn.execute(cast(LiteralString, migration.sql))
+                    conn.execute(migration.sql.encode())
                     conn.execute(
                         "INSERT INTO schema_migration (version, name, sha256) VALUES (%s, %s, %s)",
                         (migration.version, migration.name, migration.sha256),

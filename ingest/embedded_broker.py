@@ -1,6 +1,6 @@
 """A Mosquitto of our own on one machine: own configuration, a loopback port, sessions kept in a data directory.
 
-Decision and rejected brokers: docs/decisions/0002-embedded-mosquitto.md.
+Decision and rejected brokers: docs/decisions/0002-broker-mosquitto.md.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class EmbeddedBroker:
                 stderr=out,
                 cwd="/",
                 env=env,
-                preexec_fn=lambda: dies_with_parent(signal.SIGTERM, self.account),
+                preexec_fn=dies_with_parent(signal.SIGTERM, self.account),
             )
         deadline = time.monotonic() + wait_s
         while True:

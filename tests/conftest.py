@@ -11,10 +11,14 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from timescale_store import GivenServer, NoTimescale, timescale_server
 
 from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
@@ -23,6 +27,7 @@ from ingest.broker import BrokerAccount, ingest_account, monitor_account, passwo
 from ingest.embedded_broker import EmbeddedBroker
 
 _numbers = itertools.count(1)
+CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 
 @pytest.fixture(scope="session")
@@ -34,26 +39,80 @@ def server_dir() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+STORE = os.environ.get("CHUANTOU_TEST_STORE", "plain")
+
+
 @pytest.fixture(scope="session")
-def postgres(server_dir: Path) -> Iterator[EmbeddedPostgres]:
-    """The run's PostgreSQL with a migrated database `template_chuantou`."""
-    server = EmbeddedPostgres(server_dir / "pg", fsync=False)
-    with server:
-        with psycopg.connect(server.admin_url, autocommit=True) as conn:
-            conn.execute("CREATE DATABASE template_chuantou")
-        migrate(server.url.rsplit("/", 1)[0] + "/template_chuantou")
+def postgres(server_dir: Path) -> Iterator[EmbeddedPostgres | GivenServer]:
+    """The run's store, with a migrated database `template_chuantou`: a plain PostgreSQL, or a TimescaleDB."""
+    if STORE not in ("plain", "timescale"):
+        pytest.exit(f"CHUANTOU_TEST_STORE is {STORE!r}; it must be plain or timescale", returncode=2)
+    servers = ExitStack()
+    try:
+        if STORE == "plain":
+            server: EmbeddedPostgres | GivenServer = servers.enter_context(EmbeddedPostgres(server_dir / "pg", fsync=False))
+        else:
+            server = servers.enter_context(timescale_server(server_dir))
+    except NoTimescale as exc:
+        _without_timescale(str(exc))
+    with servers:
+        make_template(server.admin_url)
         yield server
+        drop_database(server.admin_url, "template_chuantou")
+
+
+@pytest.fixture(scope="session")
+def timescale_url(request: pytest.FixtureRequest, server_dir: Path) -> Iterator[str]:
+    """An administrator's URL of a TimescaleDB, whatever the store of the run is. Skips without one; in CI it fails."""
+    if STORE == "timescale":
+        yield request.getfixturevalue("postgres").admin_url
+        return
+    servers = ExitStack()
+    try:
+        server = servers.enter_context(timescale_server(server_dir))
+    except NoTimescale as exc:
+        _without_timescale(str(exc))
+    with servers:
+        yield server.admin_url
+
+
+def _without_timescale(tried: str) -> NoReturn:
+    message = f"NO TIMESCALEDB, so its tests do not run: {tried}"
+    if CI:
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+def make_template(admin_url: str) -> None:
+    """A migrated database that clones are made of. Closed to connections: a clone needs it idle."""
+    drop_database(admin_url, "template_chuantou")
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE template_chuantou TEMPLATE template0")
+    migrate(database_at(admin_url, "template_chuantou"))
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        conn.execute("ALTER DATABASE template_chuantou ALLOW_CONNECTIONS false")
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_chuantou'")
+
+
+def drop_database(admin_url: str, name: str) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def database_at(admin_url: str, name: str) -> str:
+    """The URL of another database on the same server."""
+    parts = urlsplit(admin_url)
+    return urlunsplit(parts._replace(path=f"/{name}"))
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+def database_url(postgres: EmbeddedPostgres | GivenServer) -> Iterator[str]:
     """A freshly migrated database of the test's own."""
-    name = f"t{next(_numbers)}"
+    name = f"t{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(postgres.admin_url, autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name} TEMPLATE template_chuantou".encode())
-    yield postgres.url.rsplit("/", 1)[0] + f"/{name}"
-    with psycopg.connect(postgres.admin_url, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    yield database_at(postgres.admin_url, name)
+    drop_database(postgres.admin_url, name)
 
 
 @pytest.fixture
@@ -154,6 +213,3 @@ def broker_factory(server_dir: Path) -> Iterator[Callable[[], BrokerForTests]]:
     yield make
     for each in made:
         each.control.stop()
-
-
-CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
