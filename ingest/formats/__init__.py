@@ -1,0 +1,35 @@
+"""Registered formats: one decoder each. A device's *registered* format decides, never a guess from the content.
+
+A decoder turns any bytes into readings or named refusals, in bounded time and memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ingest.formats import impinj_iot, native, owntracks, presence, traccar, wms_event, zebra_ziotc
+from ingest.readings import DecodeContext, Decoded, Refusal, Rejected
+
+Decoder = Callable[[bytes, DecodeContext], Decoded]
+
+FORMATS: dict[str, Decoder] = {
+    "native": native.decode,
+    "zebra-ziotc": zebra_ziotc.decode,
+    "impinj-iot": impinj_iot.decode,
+    "owntracks": owntracks.decode,
+    "traccar": traccar.decode,
+    "wms-event": wms_event.decode,
+}
+
+
+def decode(format_name: str, payload: bytes, ctx: DecodeContext) -> Decoded:
+    """What a payload says. Never raises: what cannot be used comes back as Rejected. Presence is read leniently in every format."""
+    decoder = presence.decode if ctx.channel == "presence" else FORMATS.get(format_name)
+    if decoder is None:
+        return [Rejected("unknown_format", f"no decoder is registered for format {format_name!r}")]
+    try:
+        return decoder(payload, ctx) or [Rejected("no_readings", "the message holds nothing to keep")]
+    except Refusal as exc:
+        return [Rejected(exc.reason, exc.detail)]
+    except RecursionError:
+        return [Rejected("too_deep", f"nested deeper than {ctx.limits.depth_max}")]

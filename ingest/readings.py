@@ -1,0 +1,143 @@
+"""What a device said, in our terms: decoders make these, screening adds place and doubt, the store keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Fix(StrEnum):
+    """Mirrored by the CHECK on position.fix."""
+
+    VALID = "valid"
+    STALE = "stale"
+    NONE = "none"
+
+
+class RfidReading(msgspec.Struct, frozen=True, gc=False):
+    """One tag heard by one antenna. antenna 0 = not said; rssi in dBm."""
+
+    observed_at: datetime
+    epc: str
+    antenna: int
+    event_key: str
+    tid: str | None
+    rssi_dbm: float | None
+    read_count: int
+    flags: tuple[str, ...]
+    item_no: int = -1
+
+    def content_hash(self) -> bytes:
+        """Equal for equal content under one key."""
+        return hashlib.blake2b(f"{self.tid}|{self.rssi_dbm}|{self.read_count}".encode(), digest_size=8).digest()
+
+
+class PositionReading(msgspec.Struct, frozen=True):
+    """One fix of a tracker as it was sent: degrees in `datum`, metres, m/s. `extra` is kept, not interpreted."""
+
+    observed_at: datetime
+    event_key: str
+    lon: float | None
+    lat: float | None
+    datum: str
+    fix: Fix
+    acc_m: float | None = None
+    speed_mps: float | None = None
+    heading_deg: float | None = None
+    odo_km: float | None = None
+    sats: int | None = None
+    ignition: bool | None = None
+    goods: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    extra: dict[str, Any] = {}
+    item_no: int = -1
+    seq: int | None = None
+
+    def content_hash(self) -> bytes:
+        """Equal for equal content under one key; `extra` and the kind of fix do not count: a stale fix repeats its original."""
+        text = f"{self.lon}|{self.lat}|{self.acc_m}|{self.speed_mps}|{self.heading_deg}|{self.odo_km}|{self.ignition}|{self.goods}"
+        return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+
+
+class DeviceEvent(msgspec.Struct, frozen=True):
+    """Something else that a device reports: weight, door, seal, gpi, overflow, a document. missed: readings it says were lost."""
+
+    observed_at: datetime
+    event_key: str
+    type: str
+    payload: dict[str, Any]
+    flags: tuple[str, ...] = ()
+    missed: int = 0
+    item_no: int = -1
+
+    def content_hash(self) -> bytes:
+        """Equal for equal content under one key."""
+        return hashlib.blake2b(msgspec.json.encode(self.payload, order="deterministic"), digest_size=8).digest()
+
+
+class StateUpdate(msgspec.Struct, frozen=True):
+    """Device state, no reading: health, presence, counters. dropped_total rises at the device until it restarts."""
+
+    observed_at: datetime | None
+    health: dict[str, Any] | None = None
+    presence: str | None = None
+    presence_text: str | None = None
+    dropped_total: int | None = None
+    seqs: tuple[int, ...] = ()
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A payload says whose it is: `name` (hostname, uniqueId, deviceCode, device_id) and the value it carries. Screening judges it."""
+
+    name: str
+    value: str
+    item_no: int = -1
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Why a message, or one item of it (item_no >= 0), was refused. reason is a stable code."""
+
+    reason: str
+    detail: str
+    item_no: int = -1
+
+
+Reading = RfidReading | PositionReading | DeviceEvent | StateUpdate
+Item = Reading | Claim | Rejected
+Decoded = list[Item]
+
+
+class Refusal(Exception):
+    """Raised inside a decoder; becomes Rejected at its edge."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one message may be at most."""
+
+    payload_bytes_max: int = 1_048_576
+    items_max: int = 5_000
+    depth_max: int = 24
+    future_s_max: float = 300.0
+    late_after_s: float = 600.0
+
+
+@dataclass(frozen=True)
+class DecodeContext:
+    """What a decoder knows besides the bytes. utc_offset_minutes holds for times without an offset."""
+
+    channel: str
+    received_at: datetime
+    utc_offset_minutes: int = 0
+    datum: str = "WGS84"
+    limits: Limits = Limits()
