@@ -6,11 +6,8 @@ within one watch interval. The files hold hashes only; a device's secret exists 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
 import os
-import secrets
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
@@ -21,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from collateral.credentials import mosquitto_hash
 from db.sql import load_queries
 
 log = logging.getLogger(__name__)
@@ -28,7 +26,6 @@ _Q = load_queries(__file__, "broker.sql")
 
 PASSWORD_FILE = "passwords"  # noqa: S105 - a file's name
 ACL_FILE = "acl"
-HASH_ITERATIONS = 101  # Mosquitto's own default; the secrets are 128 random bits, so stretching adds nothing
 WATCH_POLL_S = 2.0
 CHANNELS_WRITTEN = ("reads", "position", "event", "health", "presence", "doc", "cmd/res")
 _FORBIDDEN_IN_NAMES = set("#+/:\n\r\0 ")
@@ -55,21 +52,14 @@ class DeviceOnBroker:
     carries: tuple[str, ...] = ()
 
 
-def password_hash(password: str, *, iterations: int = HASH_ITERATIONS) -> str:
-    """Mosquitto's `$7$` form: PBKDF2-HMAC-SHA512 with a random salt."""
-    salt = secrets.token_bytes(12)
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations)
-    return f"$7${iterations}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
-
-
 def ingest_account(password: str, username: str = "ingest") -> BrokerAccount:
     """The service account of the ingest workers: reads everything devices say, writes nothing."""
-    return BrokerAccount(username, password_hash(password), ("read v1/#", "read owntracks/#", "read spBv1.0/#"))
+    return BrokerAccount(username, mosquitto_hash(password), ("read v1/#", "read owntracks/#", "read spBv1.0/#"))
 
 
 def monitor_account(password: str, username: str = "monitor") -> BrokerAccount:
     """Reads the broker's own figures (`$SYS`), nothing else: backlog for the status display, liveness for health checks."""
-    return BrokerAccount(username, password_hash(password), ("read $SYS/#",))
+    return BrokerAccount(username, mosquitto_hash(password), ("read $SYS/#",))
 
 
 def device_account(device: DeviceOnBroker) -> BrokerAccount:

@@ -20,10 +20,11 @@ import psycopg
 import pytest
 from timescale_store import GivenServer, NoTimescale, timescale_server
 
+from collateral.credentials import mosquitto_hash
 from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
 from db.pool import Pool, open_pool
-from ingest.broker import BrokerAccount, ingest_account, monitor_account, password_hash
+from ingest.broker import BrokerAccount, ingest_account, monitor_account
 from ingest.embedded_broker import EmbeddedBroker
 
 _numbers = itertools.count(1)
@@ -156,7 +157,7 @@ class BrokerForTests:
 
     def add_account(self, username: str, password: str = "secret", acl: tuple[str, ...] = ("readwrite #",)) -> str:
         """URL of a new account. acl: lines such as `write v1/demo/+/rfid/R1/#`; default everything."""
-        return self.add(BrokerAccount(username, password_hash(password), acl), password)
+        return self.add(BrokerAccount(username, mosquitto_hash(password), acl), password)
 
     def add(self, account: BrokerAccount, password: str) -> str:
         """URL of a prepared account; the running broker knows it when this returns."""

@@ -11,7 +11,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ingest.broker import DeviceOnBroker, device_account, password_hash, write_broker_files
+from collateral.credentials import mosquitto_hash
+from ingest.broker import DeviceOnBroker, device_account, write_broker_files
 
 if TYPE_CHECKING:
     from tests.conftest import BrokerForTests
@@ -64,7 +65,7 @@ def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
 
 
 def device(name: str, site: str = "WH-SH-01", format: str = "native", **rest: object) -> DeviceOnBroker:
-    return DeviceOnBroker(name, f"v1/demo/{site}/rfid/{name}", format, dict(rest), password_hash("pw-" + name))
+    return DeviceOnBroker(name, f"v1/demo/{site}/rfid/{name}", format, dict(rest), mosquitto_hash("pw-" + name))
 
 
 def test_a_device_cannot_speak_for_another(broker: BrokerForTests) -> None:
@@ -106,7 +107,7 @@ def test_an_owntracks_phone_writes_its_alias_topic_only(broker: BrokerForTests) 
 
 
 def test_a_gateway_speaks_for_the_devices_behind_it(broker: BrokerForTests) -> None:
-    gateway = DeviceOnBroker("ACL-GW", "v1/demo/S/gw/ACL-GW", "native", {}, password_hash("pw-ACL-GW"), ("v1/demo/S/rfid/ACL-R9",))
+    gateway = DeviceOnBroker("ACL-GW", "v1/demo/S/gw/ACL-GW", "native", {}, mosquitto_hash("pw-ACL-GW"), ("v1/demo/S/rfid/ACL-R9",))
     client = Client(broker.add(device_account(gateway), "pw-ACL-GW"), "acl-gw")
     assert client.publish("v1/demo/S/rfid/ACL-R9/reads", b"{}")
     assert not client.publish("v1/demo/S/rfid/ACL-R8/reads", b"{}")
