@@ -41,8 +41,7 @@ def test_relative_links_resolve(document: Path) -> None:
         target = inline or image
         if re.match(r"[a-z]+:", target):
             continue
-        base = document.parent if not target.startswith("#") else document.parent
-        faults.append(_fault(target if not target.startswith("#") else document.name + target, base))
+        faults.append(_fault(document.name + target if target.startswith("#") else target, document.parent))
     assert not [f for f in faults if f]
 
 

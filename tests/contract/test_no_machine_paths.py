@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Built from parts, so that this file does not find itself.
 FORBIDDEN = {
     "a path of somebody's machine": re.compile(r"/(?:wor" + r"k|home|Users)/[a-z]"),
-    "a package registry's address": re.compile(r"https?://[^\s\"']*(?:py" + r"pi|regis" + r"try\.npmjs|index-url|sim" + r"ple/)|--(?:extra-)?ind" + r"ex-url"),
+    "a package registry's address": re.compile(
+        r"https?://[^\s\"']*(?:py" + r"pi|regis" + r"try\.npmjs|index-url|sim" + r"ple/)|--(?:extra-)?ind" + r"ex-url"
+    ),
     "a note to self": re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b"),
 }
 NOT_OURS = ("tests/payloads/", "tests/fixtures/compose-spec.json", "LICENSE", "requirements.lock")
