@@ -1,0 +1,33 @@
+"""Proofs over the book, for doctor and auditors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import Connection
+
+from collateral import facility_store as store
+from collateral.ledger import chain_faults
+from collateral.registry_store import many
+from collateral.transactions import in_transaction
+from db.pool import Pool
+
+
+def verify_chain(pool: Pool, facility_id: str) -> list[str]:
+    """What is wrong with a facility's book: holes, broken links, altered content, uneven entries, a wrong balance. Empty = sound."""
+
+    def work(conn: Connection[Any]) -> list[str]:
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        entries, balance = store.book(conn, facility_id)
+        if balance is None:
+            return [f"{facility_id}: there is no balance"]
+        return chain_faults(entries, balance)
+
+    return in_transaction(pool, work)
+
+
+def verify_all_chains(pool: Pool) -> dict[str, list[str]]:
+    """Faults by facility; facilities whose book is sound are absent."""
+    ids = in_transaction(pool, lambda conn: [r["facility_id"] for r in many(conn, store.Q["facility_ids"], {})])
+    found = {facility_id: verify_chain(pool, facility_id) for facility_id in ids}
+    return {facility_id: faults for facility_id, faults in found.items() if faults}
