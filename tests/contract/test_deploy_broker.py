@@ -15,8 +15,9 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from collateral.credentials import mosquitto_hash
 from db.embedded import free_port
-from ingest.broker import DeviceOnBroker, device_account, ingest_account, password_hash, write_broker_files
+from ingest.broker import DeviceOnBroker, device_account, ingest_account, write_broker_files
 from ingest.embedded_broker import EmbeddedBrokerError, obtain_mosquitto
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +105,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 def test_broker_waits_for_accounts_takes_changes_over_and_ends_cleanly(broker: Broker) -> None:
-    reader = DeviceOnBroker("R-1", "v1/demo/WH-SH-01/rfid/R-1", "native", {}, password_hash("reader-secret"))
+    reader = DeviceOnBroker("R-1", "v1/demo/WH-SH-01/rfid/R-1", "native", {}, mosquitto_hash("reader-secret"))
     time.sleep(0.3)
     assert broker.process.poll() is None
     assert not broker.accepts(), "without account files nobody may come in"
