@@ -1,0 +1,1 @@
+"""Data files of the sample world; ORIGIN.md names their sources and licences."""
