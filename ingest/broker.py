@@ -69,12 +69,12 @@ def device_account(device: DeviceOnBroker) -> BrokerAccount:
         lines += [f"write {prefix}/{channel}" for channel in CHANNELS_WRITTEN]
         lines += [f"read {prefix}/cmd"]
     if device.format == "owntracks":
-        topic = device.claims.get("topic")
-        user, _, phone = (
-            topic.partition("/") if isinstance(topic, str) and _is_plain(topic.replace("/", "", 1)) else (device.device_id, "", "")
-        )
-        own = f"owntracks/{user}/{phone or '+'}"
-        lines += [f"write {own}", f"write {own}/#", f"read {own}/cmd"]
+        claimed = device.claims.get("topic", f"{device.device_id}/+")
+        for topic in [claimed] if isinstance(claimed, str) else claimed:
+            user, _, phone = str(topic).partition("/")
+            if _is_plain(user) and (phone == "+" or _is_plain(phone)):
+                own = f"owntracks/{user}/{phone}"
+                lines += [f"write {own}", f"write {own}/#", f"read {own}/cmd"]
     return BrokerAccount(device.device_id, device.credential_hash, tuple(lines))
 
 

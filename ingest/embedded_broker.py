@@ -146,6 +146,11 @@ class EmbeddedBroker:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def running(self) -> bool:
+        """Whether the process that we started lives."""
+        return self._process is not None and self._process.poll() is None
+
     def url_for(self, username: str, password: str) -> str:
         return f"mqtt://{quote(username, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}"
 

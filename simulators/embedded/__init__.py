@@ -1,0 +1,1 @@
+"""All parts on one machine: servers, roles and simulators as child processes of one supervisor."""
