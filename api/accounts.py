@@ -68,9 +68,7 @@ def ensure_tenant(pool: Pool, tenant_id: str, name: str | None = None) -> None:
         conn.execute(_QUERIES["ensure_tenant"], {"tenant_id": tenant_id, "name": name or tenant_id})
 
 
-def create_user(
-    pool: Pool, tenant_id: str, username: str, display_name: str, password: str, roles: Iterable[str], now: datetime
-) -> User:
+def create_user(pool: Pool, tenant_id: str, username: str, display_name: str, password: str, roles: Iterable[str], now: datetime) -> User:
     """A new active user. Raises UsernameTaken, or RejectedInput on an unknown role or a password of wrong length."""
     if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
         raise RejectedInput(f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters.")

@@ -22,10 +22,11 @@ from api.tokens import NotAuthenticated, Tokens
 from api.unit_of_work import Act, WriteRequest
 from collateral.clock import Clock
 from collateral.errors import Forbidden
+from collateral.signing import ReleaseSigner
 from db.pool import Pool
 
 USER_CACHE_S = 5.0
-_bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False, description="Sign in with `POST /api/v1/auth/token`.")
+bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False, description="Sign in with `POST /api/v1/auth/token`.")
 
 
 @dataclass
@@ -36,8 +37,10 @@ class Parts:
     clock: Clock
     tokens: Tokens
     hub: AlertHub
+    signer: ReleaseSigner
     broker: tuple[str, int] | None = None
     throttle: Throttle = field(default_factory=Throttle)
+    address_throttle: Throttle = field(default_factory=lambda: Throttle(free_failures=30))
     known_users: dict[str, tuple[float, User | None]] = field(default_factory=dict)
 
     def user(self, user_id: str) -> User | None:
@@ -62,7 +65,7 @@ def parts_of(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(parts_of)]
 
 
-def current_user(parts: PartsDep, token: Annotated[str | None, Security(_bearer)] = None) -> User:
+def current_user(parts: PartsDep, token: Annotated[str | None, Security(bearer)] = None) -> User:
     """The user behind the bearer token. Raises NotAuthenticated."""
     if not token:
         raise NotAuthenticated

@@ -44,6 +44,12 @@ class BodyTooLarge(ChuantouError):
     code = "body_too_large"
 
 
+class StreamsClosed(StoreUnavailable):
+    """This process is stopping; connect again."""
+
+    code = "stopping"
+
+
 @dataclass(frozen=True)
 class Answer:
     """An error as HTTP says it."""
@@ -104,6 +110,8 @@ def _ours(exc: ChuantouError) -> Answer:
         headers["Retry-After"] = str(exc.details.get("retry_after_s", RETRY_AFTER_S))
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status >= 500:  # the words may name hosts and statements; they are logged
+        return Answer(status, exc.code, (type(exc).__doc__ or "").strip(), {}, headers)
     return Answer(status, exc.code, str(exc), dict(exc.details), headers)
 
 
@@ -141,7 +149,9 @@ def install(app: FastAPI) -> None:
         if answer is None:
             return await unknown(request, exc)
         if answer.status >= 500:
-            log.warning("request failed", extra={"event": "request_failed", "path": request.url.path, "code": answer.code, "error": str(exc)})
+            log.warning(
+                "request failed", extra={"event": "request_failed", "path": request.url.path, "code": answer.code, "error": str(exc)}
+            )
         return answer.response()
 
     async def unknown(request: Request, exc: Exception) -> Response:

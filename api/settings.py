@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 JWT_SECRET_BYTES_MIN = 32
-_FROM_FILES = ("database_url", "mqtt_url", "jwt_secret")
+_FROM_FILES = ("database_url", "mqtt_url", "jwt_secret", "release_secret")
 
 
 class ApiSettings(BaseSettings):
@@ -23,6 +23,8 @@ class ApiSettings(BaseSettings):
     mqtt_url_file: Path | None = Field(default=None, description="File that holds the broker's URL")
     jwt_secret: SecretStr = Field(description="Key that signs access tokens, at least 32 bytes")
     jwt_secret_file: Path | None = Field(default=None, description="File that holds the signing key")
+    release_secret: SecretStr | None = Field(default=None, description="Key that signs release orders; empty = derived from the token key")
+    release_secret_file: Path | None = Field(default=None, description="File that holds the release key")
     clock: str = Field(default="", description="Empty = system time; else a scaled clock shared by all processes")
     api_host: str = Field(default="127.0.0.1", description="Address to listen on")
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 = a free one")

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 _OPTIONAL = re.compile(r"^\s*/\*\? (?P<name>[a-z_]+) \*/(?P<rest>.*)$")
 
 
 def with_filters(query: LiteralString, params: Mapping[str, Any]) -> LiteralString:
     """The query with the optional lines that these parameters ask for."""
-    kept: list[str] = []
+    kept: list[LiteralString] = []
     for line in query.splitlines():
         match = _OPTIONAL.match(line)
         if match is None:
             kept.append(line)
         elif params.get(match["name"]) is not None:
             kept.append(match["rest"])
-    return cast(LiteralString, "\n".join(kept))
+    return "\n".join(kept)

@@ -22,7 +22,7 @@ from db.sql import load_queries
 
 log = logging.getLogger(__name__)
 
-_QUERIES = load_queries(__file__, "stream.sql")
+QUERIES = load_queries(__file__, "stream.sql")
 QUEUE_ITEMS_MAX = 1000
 BATCH_ROWS_MAX = 500
 POLL_S = 5.0
@@ -182,10 +182,10 @@ class AlertHub:
     def _listen(self, conn: psycopg.Connection[Any]) -> None:
         conn.execute("LISTEN alert_event")
         if self.progress is None:
-            row = conn.execute(_QUERIES["newest_event"]).fetchone()
+            row = conn.execute(QUERIES["newest_event"]).fetchone()
             newest = int(row[0]) if row else 0
             self.progress = Progress(max(0, newest - LOOK_BACK_IDS))
-            for (event_id,) in conn.execute(_QUERIES["ids_above"], {"settled": self.progress.settled, "upto": newest}):
+            for (event_id,) in conn.execute(QUERIES["ids_above"], {"settled": self.progress.settled, "upto": newest}):
                 self.progress.add(event_id)
         self._listening.set()
         while not self._ending.is_set():
@@ -201,7 +201,7 @@ class AlertHub:
             params = {"settled": progress.settled, "sent": progress.sent_above, "limit": BATCH_ROWS_MAX}
             _, oldest_before = _horizon(conn)  # what had ended before we looked, we would have seen
             with conn.cursor(row_factory=dict_row) as cur:
-                rows = cur.execute(_QUERIES["events_to_send"], params).fetchall()
+                rows = cur.execute(QUERIES["events_to_send"], params).fetchall()
             next_after, _ = _horizon(conn)  # what holds a lower id than these rows began before this
             for row in rows:
                 progress.add(row["event_id"])
@@ -220,7 +220,7 @@ class AlertHub:
 
 
 def _horizon(conn: psycopg.Connection[Any]) -> tuple[int, int]:
-    row = conn.execute(_QUERIES["transaction_horizon"]).fetchone()
+    row = conn.execute(QUERIES["transaction_horizon"]).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
 
@@ -231,5 +231,3 @@ def event_data(row: dict[str, Any]) -> dict[str, Any]:
     alert = {k: plain(v) for k, v in row.items() if k not in event_keys}
     alert["event"] = {k.removeprefix("event_") if k != "event_id" else k: plain(row[k]) for k in event_keys}
     return alert
-
-

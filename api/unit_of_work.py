@@ -98,11 +98,13 @@ def perform(pool: Pool, request: WriteRequest, action: str, now: datetime, act: 
                 raise
             status, body = answer.status, problem_body(answer.status, answer.code, answer.detail, answer.details)
             kept, headers = body, answer.headers
-            _audit(conn, request, f"{action}.refused", now, "request", request.path, {"code": answer.code, "details": body["details"]})
+            append_audit(
+                conn, request, f"{action}.refused", now, "request", request.path, {"code": answer.code, "details": body["details"]}
+            )
         else:
             status, body, headers = done.status, _as_json(done.body), {}
             kept = _without(body, done.secrets)
-            _audit(conn, request, action, now, done.subject_kind, done.subject_id, done.detail)
+            append_audit(conn, request, action, now, done.subject_kind, done.subject_id, done.detail)
         if request.idempotency_key is not None:
             _keep(conn, request, status, kept)
     return _response(status, body, headers)
@@ -127,7 +129,7 @@ def _key(request: WriteRequest) -> dict[str, Any]:
     return {"tenant": request.tenant_id, "user": request.user_id, "key": request.idempotency_key}
 
 
-def _audit(
+def append_audit(
     conn: psycopg.Connection[TupleRow],
     request: WriteRequest,
     action: str,
@@ -136,6 +138,7 @@ def _audit(
     subject_id: str,
     detail: dict[str, Any],
 ) -> None:
+    """One row of the audit trail, in the caller's transaction."""
     conn.execute(
         _QUERIES["append_audit"],
         {
@@ -151,7 +154,7 @@ def _audit(
 
 
 def _as_json(body: BaseModel | dict[str, Any]) -> Any:
-    return body.model_dump(mode="json") if isinstance(body, BaseModel) else plain(body)
+    return body.model_dump(mode="json", by_alias=True) if isinstance(body, BaseModel) else plain(body)
 
 
 def _without(body: Any, secrets: tuple[str, ...]) -> Any:

@@ -148,7 +148,19 @@ class TraceItem(Out):
     """One thing that is known of a unit. occurred_at: when it happened; recorded_at: when the platform learnt it."""
 
     kind: Literal[
-        "registration", "binding", "unbinding", "sighting", "read", "movement", "position", "document", "receipt", "trip", "pledge", "release", "alert"
+        "registration",
+        "binding",
+        "unbinding",
+        "sighting",
+        "read",
+        "movement",
+        "position",
+        "document",
+        "receipt",
+        "trip",
+        "pledge",
+        "release",
+        "alert",
     ]
     occurred_at: datetime
     recorded_at: datetime | None

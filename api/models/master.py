@@ -44,7 +44,7 @@ class AccessToken(Out):
     """What signing in gives."""
 
     access_token: str
-    token_type: str = Field(examples=["bearer"])
+    token_type: Literal["bearer"] = "bearer"
     expires_in: int = Field(description="Seconds of real time")
     roles: list[Role]
     user_id: str
@@ -352,5 +352,3 @@ class PriceOutcomes(Out):
     """One outcome per item, in the request's order."""
 
     items: list[PriceOutcome]
-
-

@@ -168,7 +168,7 @@ class JobRequest(Out):
 
 
 class Rule(Out):
-    """A rule as it is judged here."""
+    """A rule as it is judged here. Reading: `leg` I business, T title, L goods; `lasting` ones go away with their cause."""
 
     code: str
     version: int
@@ -176,7 +176,11 @@ class Rule(Out):
     name_zh: str
     leg: str
     severity: str
-    thresholds: dict[str, Any]
+    claim: str
+    lasting: bool
+    lanes: list[str]
+    thresholds: dict[str, str]
+    guards: list[str] = Field(description="What keeps it from crying wolf")
 
 
 class Rules(Out):

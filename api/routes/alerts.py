@@ -1,0 +1,167 @@
+"""Alerts and what people do with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query
+from starlette.responses import Response
+
+import risk
+from api import store
+from api.deps import PartsDep, ReadDep, Writer, writes
+from api.errors import VersionMismatch
+from api.models.base import Time
+from api.models.enums import AlertStatus, Severity
+from api.models.watch import Acknowledgement, Alert, AlertDetail, Assignment, Closing, Comment, StatusChange
+from api.paging import LIMIT_DEFAULT, Cursor, Limit, Page
+from api.permissions import Permission
+from api.routes.common import READ_ERRORS, VERSIONED_ERRORS, WRITE_ERRORS, Filter, PathId, router
+from api.unit_of_work import Done
+from collateral.errors import RejectedInput
+from db.pool import Pool
+
+risk_alerts = getattr(risk, "alerts", None)
+
+routes = router("alerts")
+Worker = Annotated[Writer, Depends(writes(Permission.ALERT_WORK))]
+Commenter = Annotated[Writer, Depends(writes(Permission.ALERT_COMMENT))]
+Closer = Annotated[Writer, Depends(writes(Permission.ALERT_CLOSE))]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=20, pattern=r'^(\*|"?\d{1,9}"?)$', description='The version you saw, such as "3"; `*` for any'),
+]
+
+
+def _seen_version(in_body: int | None, if_match: str | None) -> int:
+    """The version the caller saw. Raises RejectedInput when none is given, or two that differ. 0 = any."""
+    given = {v for v in (in_body, None if if_match is None else 0 if if_match == "*" else int(if_match.strip('"'))) if v is not None}
+    if len(given) != 1:
+        raise RejectedInput("Say which version you saw: `version` in the body, or If-Match.", field="version")
+    return given.pop()
+
+
+def _done(pool: Pool, writer: Writer, alert_id: str, detail: dict[str, Any] | None = None) -> Done:
+    with pool.connection() as conn:
+        row = store.alert(conn, writer.tenant, alert_id)
+    return Done(AlertDetail.model_validate(row), "alert", alert_id, detail=detail or {})
+
+
+def _current(pool: Pool, writer: Writer, alert_id: str, version: int) -> int:
+    """The alert's version, when it is the one that was seen. Raises NotFound, VersionMismatch."""
+    with pool.connection() as conn:
+        row = store.one(conn, "alerts", "alert", alert_id, tenant=writer.tenant)
+    if version not in (0, row["version"]):
+        raise VersionMismatch(version=row["version"], seen=version)
+    return int(row["version"])
+
+
+@routes.get("/alerts", response_model=Page[Alert], responses=READ_ERRORS)
+def list_alerts(
+    reader: ReadDep,
+    status: AlertStatus | None = None,
+    severity: Severity | None = None,
+    rule_code: Filter = None,
+    subject_kind: Filter = None,
+    subject_id: Filter = None,
+    facility_id: Filter = None,
+    open: Annotated[bool | None, Query(description="true: neither closed nor resolved")] = None,
+    since: Time | None = None,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """Alerts, newest first."""
+    return store.page(
+        reader.pool,
+        "alerts",
+        store.NEWEST_ALERT,
+        tenant=reader.tenant,
+        limit=limit,
+        cursor=cursor,
+        status=status,
+        severity=severity,
+        rule_code=rule_code,
+        subject_kind=subject_kind,
+        subject_id=subject_id,
+        facility_id=facility_id,
+        open=open,
+        since=since,
+    )
+
+
+@routes.get("/alerts/{alert_id}", response_model=AlertDetail, responses=READ_ERRORS)
+def get_alert(reader: ReadDep, alert_id: PathId, response: Response) -> store.Row:
+    """One alert with its history. ETag is its version."""
+    with reader.pool.connection() as conn:
+        row = store.alert(conn, reader.tenant, alert_id)
+    response.headers["ETag"] = f'"{row["version"]}"'
+    return row
+
+
+@routes.post("/alerts/{alert_id}/acknowledge", response_model=AlertDetail, responses=VERSIONED_ERRORS)
+def acknowledge_alert(alert_id: PathId, writer: Worker, body: Acknowledgement | None = None, if_match: IfMatch = None) -> Response:
+    """I have seen this and take it on."""
+    said = body or Acknowledgement()
+    seen = _seen_version(said.version, if_match)
+
+    def act(pool: Pool, now: datetime) -> Done:
+        version = _current(pool, writer, alert_id, seen)
+        risk_alerts.acknowledge(pool, writer.tenant, alert_id, writer.user.user_id, version, now, comment=said.comment)
+        return _done(pool, writer, alert_id)
+
+    return writer.perform("alert.acknowledge", body, act)
+
+
+@routes.post("/alerts/{alert_id}/assign", response_model=AlertDetail, responses=VERSIONED_ERRORS)
+def assign_alert(alert_id: PathId, body: Assignment, writer: Worker, parts: PartsDep, if_match: IfMatch = None) -> Response:
+    """Give it to someone of the same tenant."""
+    seen = _seen_version(body.version, if_match)
+    owner = parts.user(body.owner)
+    if owner is None or not owner.active or owner.tenant_id != writer.tenant:
+        raise RejectedInput("There is no such user.", field="owner")
+
+    def act(pool: Pool, now: datetime) -> Done:
+        version = _current(pool, writer, alert_id, seen)
+        risk_alerts.assign(pool, writer.tenant, alert_id, writer.user.user_id, version, now, owner=body.owner)
+        return _done(pool, writer, alert_id, {"owner": body.owner})
+
+    return writer.perform("alert.assign", body, act)
+
+
+@routes.post("/alerts/{alert_id}/comments", status_code=201, response_model=AlertDetail, responses=WRITE_ERRORS)
+def comment_alert(alert_id: PathId, body: Comment, writer: Commenter) -> Response:
+    """A note for the file."""
+
+    def act(pool: Pool, now: datetime) -> Done:
+        risk_alerts.comment(pool, writer.tenant, alert_id, writer.user.user_id, now, text=body.text)
+        done = _done(pool, writer, alert_id)
+        return Done(done.body, "alert", alert_id, 201)
+
+    return writer.perform("alert.comment", body, act)
+
+
+@routes.post("/alerts/{alert_id}/status", response_model=AlertDetail, responses=VERSIONED_ERRORS)
+def set_alert_status(alert_id: PathId, body: StatusChange, writer: Worker, if_match: IfMatch = None) -> Response:
+    """What the work on it has shown."""
+    seen = _seen_version(body.version, if_match)
+
+    def act(pool: Pool, now: datetime) -> Done:
+        version = _current(pool, writer, alert_id, seen)
+        risk_alerts.set_status(pool, writer.tenant, alert_id, writer.user.user_id, version, now, status=body.status, comment=body.comment)
+        return _done(pool, writer, alert_id, {"status": body.status})
+
+    return writer.perform("alert.status", body, act)
+
+
+@routes.post("/alerts/{alert_id}/close", response_model=AlertDetail, responses=VERSIONED_ERRORS)
+def close_alert(alert_id: PathId, body: Closing, writer: Closer, if_match: IfMatch = None) -> Response:
+    """Close it. P1 and P2 take two users: the first proposes, another confirms; until then the status stays."""
+    seen = _seen_version(body.version, if_match)
+
+    def act(pool: Pool, now: datetime) -> Done:
+        version = _current(pool, writer, alert_id, seen)
+        risk_alerts.close(pool, writer.tenant, alert_id, writer.user.user_id, version, now, reason=body.reason)
+        return _done(pool, writer, alert_id, {"reason": body.reason})
+
+    return writer.perform("alert.close", body, act)

@@ -1,0 +1,126 @@
+"""Jobs, rules, dead letters, counters and the audit trail."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.responses import Response
+
+from api import store
+from api.deps import ReadDep, Reader, Writer, reads, writes
+from api.models.base import Day
+from api.models.enums import RunStatus
+from api.models.watch import AuditEntry, DeadLetter, JobRequest, Jobs, Rule, Rules, RunRequest, Tally
+from api.paging import LIMIT_DEFAULT, Cursor, Limit, Page
+from api.permissions import Permission
+from api.routes.common import READ_ERRORS, WRITE_ERRORS, Filter, PathId, router
+from api.unit_of_work import Done
+from collateral.errors import NotFound
+from collateral.ids import new_id
+from db.pool import Pool
+from risk.rules import RULES
+
+routes = router("operations")
+JobRunner = Annotated[Writer, Depends(writes(Permission.JOB_RUN))]
+AuditReader = Annotated[Reader, Depends(reads(Permission.AUDIT_READ))]
+
+
+@routes.get("/jobs", response_model=Jobs, responses=READ_ERRORS)
+def list_jobs(
+    reader: ReadDep, job: Filter = None, status: RunStatus | None = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+) -> dict[str, Any]:
+    """When each job fires next, and runs, newest first."""
+    runs = store.page(reader.pool, "jobs", store.NEWEST_RUN, tenant=reader.tenant, limit=limit, cursor=cursor, job=job, status=status)
+    with reader.pool.connection() as conn:
+        return {**runs, "schedule": store.rows(conn, "job_schedule")}
+
+
+@routes.post("/jobs/{job}/run", status_code=202, response_model=JobRequest, responses=WRITE_ERRORS)
+def run_job(job: PathId, writer: JobRunner, body: RunRequest | None = None) -> Response:
+    """Ask for a run now; the leading risk process takes it up. Watch `GET jobs` for its result."""
+
+    def act(pool: Pool, now: datetime) -> Done:
+        with pool.connection() as conn:
+            known = {row["job"] for row in store.rows(conn, "job_schedule")}
+            if job not in known:
+                raise NotFound(f"There is no job {job}.", kind="job", id=job, known=sorted(known))
+            row = store.rows(
+                conn, "request_job", request_id=new_id("jobreq"), job=job, as_of=body.as_of if body else None, user=writer.user.user_id, now=now
+            )[0]
+        return Done(JobRequest.model_validate(row), "job", job, 202, {"request_id": row["request_id"]})
+
+    return writer.perform("job.run", body, act)
+
+
+@routes.get("/rules", response_model=Rules, responses=READ_ERRORS)
+def list_rules(reader: ReadDep) -> Rules:
+    """The rules that are judged here, with their thresholds."""
+    return Rules(
+        items=[
+            Rule(
+                code=r.code,
+                version=r.version,
+                name=r.name,
+                name_zh=r.name_zh,
+                leg=r.leg.value,
+                severity=r.severity,
+                claim=r.claim,
+                lasting=r.lasting,
+                lanes=sorted(lane.value for lane in r.lanes),
+                thresholds=r.shown_thresholds(),
+                guards=list(r.guards),
+            )
+            for r in RULES
+        ]
+    )
+
+
+def _letter_shape(row: store.Row) -> store.Row:
+    payload = bytes(row.pop("payload"))
+    text = payload.decode("utf-8", "replace")
+    return {**row, "payload_text": text, "payload_base64": base64.b64encode(payload).decode("ascii")}
+
+
+@routes.get("/dead-letters", response_model=Page[DeadLetter], responses=READ_ERRORS)
+def list_dead_letters(
+    reader: ReadDep, reason: Filter = None, topic_device: Filter = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+) -> dict[str, Any]:
+    """Refused deliveries, newest first, with their reason and the beginning of their bytes."""
+    return store.page(
+        reader.pool,
+        "dead_letters",
+        store.NEWEST_LETTER,
+        tenant=reader.tenant,
+        limit=limit,
+        cursor=cursor,
+        shape=_letter_shape,
+        reason=reason,
+        topic_device=topic_device,
+    )
+
+
+@routes.get("/ingest/tally", response_model=Tally, responses=READ_ERRORS)
+def get_tally(reader: ReadDep, since: Day | None = None, until: Day | None = None, device_id: Filter = None) -> dict[str, Any]:
+    """Readings received, stored, repeated, absorbed and refused, per device and day, compared with what the tables hold.
+
+    since, until and device_id choose the rows and totals; the comparison always takes all of the tenant's devices.
+    """
+    return store.tally(reader.pool, reader.tenant, since, until, device_id)
+
+
+@routes.get("/audit", response_model=Page[AuditEntry], responses=READ_ERRORS)
+def list_audit(
+    reader: AuditReader,
+    user_id: Filter = None,
+    action: Filter = None,
+    subject_kind: Filter = None,
+    subject_id: Filter = None,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """What people and systems did, newest first."""
+    filters: dict[str, Any] = {"user_id": user_id, "action": action, "subject_kind": subject_kind, "subject_id": subject_id}
+    return store.page(reader.pool, "audit", store.NEWEST_AUDIT, tenant=reader.tenant, limit=limit, cursor=cursor, **filters)
