@@ -35,6 +35,18 @@ class StoreTooOld(Exception):
     """The server is older than PostgreSQL 15."""
 
 
+def detect_installed(conn: psycopg.Connection[Any]) -> Edition:
+    """The edition of the connected store as it is; changes nothing."""
+    server = conn.info.parameter_status("server_version") or "unknown"
+    row = conn.execute(
+        "SELECT extversion, current_setting('timescaledb.license', true) FROM pg_extension WHERE extname = 'timescaledb'"
+    ).fetchone()
+    if row is None:
+        return Edition(EditionName.PLAIN, server, None)
+    name = EditionName.TIMESCALE_COMMUNITY if row[1] == "timescale" else EditionName.TIMESCALE_APACHE
+    return Edition(name, server, row[0])
+
+
 def detect_edition(conn: psycopg.Connection[Any]) -> Edition:
     """The edition of the connected store. Creates the TimescaleDB extension where the server offers it and we may."""
     server = conn.info.parameter_status("server_version") or "unknown"
@@ -45,12 +57,7 @@ def detect_edition(conn: psycopg.Connection[Any]) -> Edition:
     if not (offered and preloaded):
         return Edition(EditionName.PLAIN, server, None)
     conn.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-    row = conn.execute(
-        "SELECT extversion, current_setting('timescaledb.license', true) FROM pg_extension WHERE extname = 'timescaledb'"
-    ).fetchone()
-    assert row is not None
-    name = EditionName.TIMESCALE_COMMUNITY if row[1] == "timescale" else EditionName.TIMESCALE_APACHE
-    return Edition(name, server, row[0])
+    return detect_installed(conn)
 
 
 def apply_edition(conn: psycopg.Connection[Any]) -> Edition:
