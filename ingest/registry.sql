@@ -1,0 +1,21 @@
+-- name: devices
+-- Every device.
+SELECT device_id, tenant_id, site, warehouse_id, class AS device_class, format, gateway_device_id, vehicle_plate, claims, utc_offset_minutes,
+       datum, lon, lat, enabled
+  FROM device;
+
+-- name: zones
+-- Every zone.
+SELECT zone_id, warehouse_id, kind FROM zone;
+
+-- name: antennas
+-- Where each antenna listens and listened.
+SELECT device_id, antenna, zone_id, valid_from, valid_to FROM antenna_zone ORDER BY valid_from DESC;
+
+-- name: fences
+-- Fences of all warehouses.
+SELECT warehouse_id, fence FROM warehouse ORDER BY warehouse_id;
+
+-- name: tag_bindings
+-- What these tags stand for and stood for, newest first.
+SELECT tag_epc, goods_id, tid, valid_from, valid_to FROM tag_binding WHERE tag_epc = ANY(%(epcs)s) ORDER BY valid_from DESC;

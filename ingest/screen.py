@@ -1,0 +1,261 @@
+"""All reasons for doubt: whose topic it is, whether the payload claims another device, where a reading belongs. Doubtful readings are kept
+with flags, impossible ones refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from collateral.datum import to_wgs84
+from ingest.formats import decode
+from ingest.readings import (
+    Claim,
+    DecodeContext,
+    DeviceEvent,
+    Fix,
+    Item,
+    Limits,
+    PositionReading,
+    Rejected,
+    RfidReading,
+    StateUpdate,
+)
+from ingest.registry import Device, Registry, Zone
+from ingest.topics import BadTopic, DeviceTopic, parse_topic
+
+NULL_ISLAND_DEG = 0.001
+ACCURACY_DOUBTFUL_M = 500.0
+CHANNELS_OF_CLASS = {
+    "wms": {"doc", "event", "health", "presence"},
+    "gps": {"position", "event", "health", "presence", "reads"},
+    "sensor": {"event", "health", "presence"},
+}
+
+
+class Delivery(msgspec.Struct, eq=False):
+    """One message as it came. connection and mid are the subscriber's, for the acknowledgement."""
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    mid: int = 0
+    qos: int = 1
+    connection: int = 0
+    retained: bool = False
+
+
+class Observation(msgspec.Struct, eq=False):
+    """An RFID reading with its place: ready to be kept."""
+
+    reading: RfidReading
+    device: Device
+    zone: Zone | None
+    goods_id: str | None
+    bound_tid: str | None
+    flags: tuple[str, ...]
+    content_hash: bytes
+    source: Delivery
+
+    @property
+    def key(self) -> tuple[datetime, str, str, int, str]:
+        """The business key; also the table's."""
+        r = self.reading
+        return (r.observed_at, self.device.device_id, r.epc, r.antenna, r.event_key)
+
+
+class Fixed(msgspec.Struct, eq=False):
+    """A position in WGS-84, ready to be kept. lon/lat None = no usable fix; the reading keeps what was sent."""
+
+    reading: PositionReading
+    device: Device
+    lon: float | None
+    lat: float | None
+    fix: Fix
+    flags: tuple[str, ...]
+    content_hash: bytes
+    source: Delivery
+
+
+class Happening(msgspec.Struct, eq=False):
+    """A device event, ready to be kept."""
+
+    reading: DeviceEvent
+    device: Device
+    content_hash: bytes
+    source: Delivery
+
+
+class Refused(msgspec.Struct, eq=False):
+    """Readings of one delivery refused for one reason. device_id '' = the topic names no known device; items = how many."""
+
+    source: Delivery
+    device_id: str
+    item_no: int
+    reason: str
+    detail: str
+    items: int = 1
+
+
+@dataclass
+class Screened:
+    """A batch after screening."""
+
+    observations: list[Observation] = field(default_factory=list)
+    positions: list[Fixed] = field(default_factory=list)
+    events: list[Happening] = field(default_factory=list)
+    states: list[tuple[Device, StateUpdate, Delivery]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    unknown_devices: int = 0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A delivery after decoding, before its tags are looked up."""
+
+    source: Delivery
+    device: Device | None
+    items: list[Item]
+
+
+def open_delivery(delivery: Delivery, registry: Registry, limits: Limits) -> Opened:
+    """Find the device and decode by its registered format. Refuses as a whole what the topic or the registry does not allow."""
+    try:
+        topic = parse_topic(delivery.topic)
+    except BadTopic as exc:
+        return Opened(delivery, None, [Rejected("bad_topic", str(exc))])
+    by_id = isinstance(topic, DeviceTopic)
+    device = registry.device(topic.device_id) if by_id else registry.owntracks_device(topic.user, topic.device)  # type: ignore[union-attr]
+    if device is None:
+        return Opened(delivery, None, [Rejected("unknown_device", "no registered device speaks on this topic")])
+    refusal = _topic_refusal(topic, device) if isinstance(topic, DeviceTopic) else None
+    if refusal is None and not device.enabled:
+        refusal = Rejected("device_disabled", f"device {device.device_id} is disabled")
+    if refusal is None and delivery.retained and topic.channel not in ("presence", "health"):
+        refusal = Rejected("retained", "a retained reading is an old one and not counted as new")
+    if refusal is not None:
+        return Opened(delivery, device, [refusal])
+    context = DecodeContext(topic.channel, delivery.received_at, device.utc_offset_minutes, device.datum, limits)
+    return Opened(delivery, device, decode(device.format, delivery.payload, context))
+
+
+def _topic_refusal(topic: DeviceTopic, device: Device) -> Rejected | None:
+    if (topic.tenant_id, topic.site, topic.device_class) != (device.tenant_id, device.site, device.device_class):
+        return Rejected("wrong_topic", f"device {device.device_id} is registered as {device.tenant_id}/{device.site}/{device.device_class}")
+    if topic.channel not in CHANNELS_OF_CLASS.get(device.device_class, {topic.channel}):
+        return Rejected("wrong_channel", f"a {device.device_class} device says nothing on {topic.channel}")
+    return None
+
+
+def screen(opened: Iterable[Opened], registry: Registry) -> Screened:
+    """Place and doubt for every item. The tags in it must have been learnt by the registry."""
+    batch = Screened()
+    for one in opened:
+        if one.device is None:
+            batch.unknown_devices += 1
+            batch.refused += [Refused(one.source, "", r.item_no, r.reason, r.detail) for r in one.items if isinstance(r, Rejected)]
+        else:
+            _screen_one(one, one.device, registry, batch)
+    return batch
+
+
+def _screen_one(one: Opened, device: Device, registry: Registry, batch: Screened) -> None:
+    refused: dict[str, Refused] = {}
+    speakers: dict[int, Device | Rejected | None] = {}
+
+    def refuse(who: Device, r: Rejected) -> None:
+        known = refused.get(r.reason)
+        if known is None:
+            refused[r.reason] = Refused(one.source, who.device_id, r.item_no, r.reason, r.detail)
+        else:
+            known.items += 1
+            if known.items <= 4:
+                known.detail = f"{known.detail}; item {r.item_no}: {r.detail}"[:1000]
+
+    for item in one.items:
+        if isinstance(item, Claim):
+            judged = _judge_claim(item, device, registry)
+            if judged is not device and not isinstance(speakers.get(item.item_no), Rejected):
+                speakers[item.item_no] = judged
+    for item in one.items:
+        if isinstance(item, Claim):
+            continue
+        if isinstance(item, Rejected):
+            refuse(device, item)
+            continue
+        speaker: Device | Rejected | None = device
+        if speakers:
+            speaker = speakers.get(-1 if isinstance(item, StateUpdate) else item.item_no, speakers.get(-1, device))
+        if isinstance(speaker, Rejected):
+            if not isinstance(item, StateUpdate):
+                refuse(device, Rejected(speaker.reason, speaker.detail, item.item_no))
+            continue
+        _place(item, speaker or device, registry, one.source, batch, unverified=speaker is None)
+    if any(isinstance(s, Rejected) for s in speakers.values()) and not refused:
+        claim = next(s for s in speakers.values() if isinstance(s, Rejected))
+        refuse(device, claim)
+    batch.refused += refused.values()
+
+
+def _judge_claim(claim: Claim, device: Device, registry: Registry) -> Device | Rejected | None:
+    """The device that speaks, a refusal, or None when nothing registered says whose value this is."""
+    allowed = device.claimed(claim.name)
+    if claim.value == device.device_id or claim.value in allowed:
+        return device
+    owner = registry.owner_of_claim(claim.name, claim.value)
+    if owner is not None and owner.gateway_device_id == device.device_id and owner.enabled:
+        return owner
+    if owner is None and not allowed:
+        return None
+    return Rejected("claims_other_device", f"{claim.name} {claim.value!r} is not {device.device_id}", claim.item_no)
+
+
+def _place(
+    item: RfidReading | PositionReading | DeviceEvent | StateUpdate,
+    device: Device,
+    registry: Registry,
+    source: Delivery,
+    batch: Screened,
+    *,
+    unverified: bool,
+) -> None:
+    if isinstance(item, RfidReading):
+        at = item.observed_at
+        zone = registry.zone_at(device.device_id, item.antenna, at)
+        binding = registry.binding(item.epc, at)
+        flags = item.flags
+        if zone is None:
+            flags = (*flags, "unknown_antenna")
+        if unverified:
+            flags = (*flags, "unknown_source")
+        goods_id, tid = (None, None) if binding is None else (binding.value, binding.tid)
+        batch.observations.append(Observation(item, device, zone, goods_id, tid, flags, item.content_hash(), source))
+    elif isinstance(item, PositionReading):
+        batch.positions.append(_fixed(item, device, source, unverified))
+    elif isinstance(item, DeviceEvent):
+        batch.events.append(Happening(item, device, item.content_hash(), source))
+    else:
+        batch.states.append((device, item, source))
+
+
+def _fixed(item: PositionReading, device: Device, source: Delivery, unverified: bool) -> Fixed:
+    flags, lon, lat, fix = item.flags, item.lon, item.lat, item.fix
+    if unverified:
+        flags = (*flags, "unknown_source")
+    if fix is Fix.NONE:
+        flags, lon, lat = (*flags, "no_fix"), None, None
+    elif lon is not None and lat is not None and abs(lon) < NULL_ISLAND_DEG and abs(lat) < NULL_ISLAND_DEG:
+        flags, lon, lat, fix = (*flags, "null_island"), None, None, Fix.NONE
+    if item.acc_m is not None and item.acc_m > ACCURACY_DOUBTFUL_M:
+        flags = (*flags, "low_accuracy")
+    if lon is not None and lat is not None and item.datum != "WGS84":
+        lon, lat = to_wgs84(lon, lat, item.datum)
+    return Fixed(item, device, lon, lat, fix, flags, item.content_hash(), source)
+
+
+def payload_sha256(payload: bytes) -> bytes:
+    """How the dead letter recognises the same bytes."""
+    return hashlib.sha256(payload).digest()

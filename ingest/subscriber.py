@@ -1,0 +1,224 @@
+"""MQTT 5 in, acknowledgements out. What is not acknowledged comes again: a full inbox drops the connection, never a message.
+
+The only module of ingest that knows paho; `publish_all` is here for that reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import socket
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from collateral.clock import Clock
+from collateral.errors import MisconfiguredService
+from ingest.screen import Delivery
+from ingest.topics import subscriptions
+
+log = logging.getLogger(__name__)
+
+FULL_WAIT_S = 2.0  # how long the network thread may wait for room in the inbox
+RECONNECT_S_MAX = 5
+
+
+@dataclass(frozen=True)
+class MqttAddress:
+    """A broker and who we are there."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    tls: bool
+
+
+def parse_mqtt_url(url: str) -> MqttAddress:
+    """From `mqtt://user:password@host:port` or `mqtts://...`. Raises MisconfiguredService."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        raise MisconfiguredService(f"MQTT URL cannot be read: {exc}") from None
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise MisconfiguredService("an MQTT URL is mqtt://user:password@host:port or mqtts://...")
+    tls = parts.scheme == "mqtts"
+    return MqttAddress(
+        parts.hostname,
+        port or (8883 if tls else 1883),
+        unquote(parts.username) if parts.username else None,
+        unquote(parts.password) if parts.password else None,
+        tls,
+    )
+
+
+def _client(address: MqttAddress, client_id: str, *, manual_ack: bool, ca_file: str | None) -> mqtt.Client:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5, manual_ack=manual_ack)
+    if address.username is not None:
+        client.username_pw_set(address.username, address.password)
+    if address.tls:
+        client.tls_set(ca_certs=ca_file)
+    return client
+
+
+class Subscriber:
+    """The inbox of one worker: a shared subscription under a fixed client id, with a session that outlives us."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        client_id: str,
+        clock: Clock,
+        share: str = "ingest",
+        session_expiry_s: int = 7 * 86_400,
+        receive_max: int = 4_000,
+        inbox_max: int = 8_000,
+        ca_file: str | None = None,
+        topics: list[str] | None = None,
+    ) -> None:
+        self._address = parse_mqtt_url(url)
+        self._clock = clock
+        self._topics = topics if topics is not None else subscriptions(share)
+        self._inbox: queue.Queue[Delivery] = queue.Queue(maxsize=inbox_max)
+        self._connection = 0
+        self._connected = False
+        self._lock = threading.Lock()  # between an acknowledgement and a change of connection
+        self._properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        self._properties.SessionExpiryInterval = session_expiry_s
+        self._properties.ReceiveMaximum = receive_max
+        self._client = _client(self._address, client_id, manual_ack=True, ca_file=ca_file)
+        self._client.reconnect_delay_set(1, RECONNECT_S_MAX)
+        self._client.on_connect = self._on_connect
+        self._client.on_pre_connect = self._on_pre_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there and knows our subscriptions."""
+        return self._connected
+
+    def start(self) -> None:
+        """Connect in the background, for ever."""
+        self._client.connect_async(self._address.host, self._address.port, keepalive=30, clean_start=False, properties=self._properties)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave the broker; the session stays there and keeps what is not acknowledged."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def take(self, timeout_s: float) -> Delivery | None:
+        """The next delivery of the present connection, or None when none came in time."""
+        try:
+            while True:
+                delivery = self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
+                if delivery.connection == self._connection or delivery.qos == 0:
+                    return delivery
+        except queue.Empty:
+            return None
+
+    def ack(self, deliveries: list[Delivery]) -> None:
+        """Acknowledge in order of arrival; a delivery of an earlier connection is not ours to acknowledge any more."""
+        with self._lock:
+            for delivery in deliveries:
+                if delivery.qos and delivery.connection == self._connection:
+                    self._client.ack(delivery.mid, delivery.qos)
+
+    def backlog(self) -> int:
+        """Deliveries waiting in the inbox."""
+        return self._inbox.qsize()
+
+    def _new_connection(self) -> None:
+        with self._lock:
+            self._connection += 1
+        self._connected = False
+
+    def _on_pre_connect(self, client: mqtt.Client, userdata: Any) -> None:
+        self._new_connection()
+
+    def _on_connect(
+        self, client: mqtt.Client, userdata: Any, flags: mqtt.ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            log.error("broker refuses us: %s", reason, extra={"event": "broker_refused", "reason": str(reason)})
+            return
+        client.subscribe([(topic, SubscribeOptions(qos=1, retainAsPublished=True)) for topic in self._topics])
+        self._connected = True
+        log.info("connected", extra={"event": "broker_connected", "session_present": flags.session_present, "host": self._address.host})
+
+    def _on_disconnect(
+        self, client: mqtt.Client, userdata: Any, flags: mqtt.DisconnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        self._new_connection()
+        log.warning("connection to the broker ended: %s", reason, extra={"event": "broker_lost", "reason": str(reason)})
+
+    def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = message._topic.decode("utf-8", "backslashreplace")
+        delivery = Delivery(topic, bytes(message.payload), self._clock.now(), message.mid, message.qos, self._connection, message.retain)
+        try:
+            self._inbox.put(delivery, timeout=FULL_WAIT_S)
+        except queue.Full:
+            log.warning("inbox stays full; leaving the broker for a moment", extra={"event": "inbox_full", "waiting": self.backlog()})
+            sock = client.socket()
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
+
+
+def publish_all(
+    url: str, messages: Iterable[tuple[str, bytes]], *, client_id: str, ca_file: str | None = None, wait_s: float = 30.0
+) -> int:
+    """Publish (topic, payload) pairs at QoS 1 and wait until the broker has them. Returns how many.
+
+    Raises OSError when the broker cannot be reached, and TimeoutError or PermissionError when it does not take a message.
+    """
+    address = parse_mqtt_url(url)
+    client = _client(address, client_id, manual_ack=False, ca_file=ca_file)
+    ready = threading.Event()
+    refusals: list[str] = []
+
+    def on_connect(c: mqtt.Client, u: Any, flags: mqtt.ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
+        if reason.is_failure:
+            refusals.append(str(reason))
+        ready.set()
+
+    def on_publish(c: mqtt.Client, u: Any, mid: int, reason: ReasonCode, properties: Properties | None) -> None:
+        if reason.is_failure:
+            refusals.append(str(reason))
+
+    client.on_connect = on_connect
+    client.on_publish = on_publish
+    client.connect(address.host, address.port)
+    client.loop_start()
+    count = 0
+    try:
+        if not ready.wait(wait_s) or refusals:
+            raise PermissionError(f"the broker does not let us in: {', '.join(refusals) or 'no answer'}")
+        for topic, payload in messages:
+            info = client.publish(topic, payload, qos=1)
+            info.wait_for_publish(wait_s)
+            if not info.is_published():
+                raise TimeoutError(f"the broker did not take a message on {topic} within {wait_s:g} s")
+            if refusals:
+                raise PermissionError(f"the broker refuses {topic}: {refusals[0]}")
+            count += 1
+        return count
+    finally:
+        client.disconnect()
+        client.loop_stop()
