@@ -1,0 +1,220 @@
+"""Alerts as episodes: reconciling what rules found, and what officers do. Each function is one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from psycopg import Connection
+
+from collateral.errors import NotFound, RejectedInput, SamePersonRefused, WrongState
+from db.pool import Pool
+from risk import alert_store
+from risk.evaluate import RuleResult
+from risk.reconcile import COMPOSITE_WITHIN, ChangeKind, Status, composite_raises, reconcile
+from risk.rule import Severity, SubjectKind
+
+COMMENT_CHARS_MAX = 4000
+TWO_PERSONS = (Severity.P1, Severity.P2)
+
+
+class CloseReason(StrEnum):
+    """Why people close an alert; the reasons feed the tuning of thresholds."""
+
+    HANDLED = "HANDLED"  # it was true and has been dealt with
+    EXPLAINED = "EXPLAINED"  # it was true and permitted
+    FALSE_ALARM = "FALSE_ALARM"  # it was not so
+    DEVICE_FAULT = "DEVICE_FAULT"  # a device said what was not so
+    DATA_ERROR = "DATA_ERROR"  # a paper or registration was wrong
+    DUPLICATE = "DUPLICATE"  # another alert covers it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    """What a reconciliation did. affected_facilities: those whose eligible goods may have changed by a P1 that came or went."""
+
+    counts: dict[str, int]
+    opened: tuple[str, ...]
+    affected_facilities: tuple[str, ...]
+
+
+def reconcile_in(
+    conn: Connection[Any], results: Sequence[RuleResult], *, now: datetime, previous_run_at: datetime | None = None, whole: bool
+) -> Reconciled:
+    """Bring the alerts in line with the results inside the caller's transaction. whole: see risk.reconcile."""
+    completed = [r for r in results if r.error is None]
+    codes = [r.rule.code for r in completed]
+    alert_store.lock(conn)
+    subjects = {(f.subject.kind, f.subject.id) for r in completed for f in r.findings}
+    known = [*alert_store.open_alerts(conn, codes), *alert_store.ended_alerts(conn, codes, subjects)]
+    changes = reconcile(completed, known, now=now, previous_run_at=previous_run_at, whole=whole)
+    before = {a.alert_id: a for a in known}
+    counts: Counter[str] = Counter()
+    opened: list[str] = []
+    pledges: set[str] = set()
+    facilities: set[str] = set()
+    for change in changes:
+        was = before.get(change.alert_id or "")
+        tenant_id = change.finding.subject.tenant_id if change.finding is not None else was.tenant_id if was else ""
+        alert_id = alert_store.apply(conn, change, tenant_id, now)
+        counts[change.kind.value] += 1
+        if change.kind in (ChangeKind.OPENED, ChangeKind.REOPENED, ChangeKind.RAISED) and change.finding is not None:
+            if change.kind is not ChangeKind.RAISED:
+                opened.append(alert_id)
+            if change.finding.pledge_id is not None:
+                pledges.add(change.finding.pledge_id)
+            if (
+                change.severity is Severity.P1
+                and change.finding.subject.kind is SubjectKind.GOODS
+                and change.finding.facility_id is not None
+            ):
+                facilities.add(change.finding.facility_id)
+        if change.kind is ChangeKind.RESOLVED and was is not None and was.severity is Severity.P1 and was.subject_kind is SubjectKind.GOODS:
+            facilities.update(_facilities_of(conn, alert_id))
+    counts["COMPOSITE"] = _raise_composites(conn, pledges, now)
+    return Reconciled(counts=dict(counts), opened=tuple(opened), affected_facilities=tuple(sorted(facilities)))
+
+
+def _facilities_of(conn: Connection[Any], alert_id: str) -> list[str]:
+    return [row[0] for row in conn.execute("SELECT facility_id FROM alert WHERE alert_id = %s AND facility_id IS NOT NULL", (alert_id,))]
+
+
+def _raise_composites(conn: Connection[Any], pledges: set[str], now: datetime) -> int:
+    if not pledges:
+        return 0
+    raised = 0
+    alerts = alert_store.alerts_of_pledges(conn, pledges, now - COMPOSITE_WITHIN)
+    for pledge_id in sorted(pledges):
+        own = [a for a in alerts if a.pledge_id == pledge_id]
+        before = {a.alert_id: a.severity for a in own}
+        for alert in composite_raises(own, now):
+            alert_store.raise_composite(conn, alert, was=before[alert.alert_id], now=now)
+            raised += 1
+    return raised
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertAction:
+    """An alert after an officer's action."""
+
+    alert_id: str
+    status: str
+    owner: str | None
+    version: int
+    needs_second_person: bool = False
+
+
+def _begin(conn: Connection[Any], tenant_id: str, alert_id: str, version: int | None) -> dict[str, Any]:
+    row = alert_store.alert_for_update(conn, tenant_id, alert_id)
+    if row is None:
+        raise NotFound(f"there is no alert {alert_id}", alert_id=alert_id)
+    if version is not None and row["version"] != version:
+        raise WrongState(f"alert {alert_id} has changed since: it is at version {row['version']}", version=row["version"], given=version)
+    return row
+
+
+def _require_open(row: dict[str, Any]) -> None:
+    if Status(row["status"]).ended:
+        raise WrongState(f"alert {row['alert_id']} is {row['status'].lower()}", status=row["status"])
+
+
+def _end(conn: Connection[Any], row: dict[str, Any], *, actor: str, now: datetime, kind: str, detail: dict[str, Any]) -> AlertAction:
+    version = alert_store.save_action(conn, row)
+    alert_store.append_event(conn, row["alert_id"], row["tenant_id"], now=now, actor=actor, kind=kind, detail=detail)
+    waits = row["status"] != "CLOSED" and row["closing_user"] is not None
+    return AlertAction(alert_id=row["alert_id"], status=row["status"], owner=row["owner"], version=version, needs_second_person=waits)
+
+
+def acknowledge(pool: Pool, tenant_id: str, alert_id: str, *, actor: str, now: datetime, version: int | None = None) -> AlertAction:
+    """OPEN becomes ACK and the actor its owner when it has none. Raises NotFound, WrongState (also when version is not the present one)."""
+    with pool.connection() as conn, conn.transaction():
+        row = _begin(conn, tenant_id, alert_id, version)
+        if row["status"] != Status.OPEN:
+            raise WrongState(f"alert {alert_id} is {row['status'].lower()}, not open", status=row["status"])
+        row |= {"status": Status.ACK.value, "owner": row["owner"] or actor}
+        return _end(conn, row, actor=actor, now=now, kind="ACKNOWLEDGED", detail={})
+
+
+def assign(pool: Pool, tenant_id: str, alert_id: str, owner: str, *, actor: str, now: datetime, version: int | None = None) -> AlertAction:
+    """Make somebody the owner of an open alert."""
+    with pool.connection() as conn, conn.transaction():
+        row = _begin(conn, tenant_id, alert_id, version)
+        _require_open(row)
+        detail = {"owner": owner, "was": row["owner"]}
+        return _end(conn, row | {"owner": owner}, actor=actor, now=now, kind="ASSIGNED", detail=detail)
+
+
+def comment(pool: Pool, tenant_id: str, alert_id: str, text: str, *, actor: str, now: datetime) -> AlertAction:
+    """Add a remark, also to an alert that is over. Raises RejectedInput on an empty or too long text."""
+    text = text.strip()
+    if not 1 <= len(text) <= COMMENT_CHARS_MAX:
+        raise RejectedInput(f"a comment has 1 to {COMMENT_CHARS_MAX} characters", characters=len(text))
+    with pool.connection() as conn, conn.transaction():
+        row = _begin(conn, tenant_id, alert_id, None)
+        alert_store.append_event(conn, alert_id, tenant_id, now=now, actor=actor, kind="COMMENTED", detail={"text": text})
+        return AlertAction(alert_id=alert_id, status=row["status"], owner=row["owner"], version=row["version"])
+
+
+SETTABLE = (Status.ACK, Status.INVESTIGATING, Status.CONFIRMED, Status.EXPLAINED, Status.FALSE_ALARM)
+
+
+def set_status(
+    pool: Pool,
+    tenant_id: str,
+    alert_id: str,
+    status: str,
+    *,
+    actor: str,
+    now: datetime,
+    version: int | None = None,
+    note: str | None = None,
+) -> AlertAction:
+    """Say how the work on an open alert stands: ACK, INVESTIGATING, CONFIRMED, EXPLAINED or FALSE_ALARM."""
+    if status not in SETTABLE:
+        raise RejectedInput(f"status is one of {', '.join(SETTABLE)}", status=status)
+    with pool.connection() as conn, conn.transaction():
+        row = _begin(conn, tenant_id, alert_id, version)
+        _require_open(row)
+        detail = {"status": status, "was": row["status"], **({"note": note} if note else {})}
+        return _end(conn, row | {"status": status}, actor=actor, now=now, kind="STATUS", detail=detail)
+
+
+def close(
+    pool: Pool,
+    tenant_id: str,
+    alert_id: str,
+    reason: str,
+    *,
+    actor: str,
+    now: datetime,
+    version: int | None = None,
+    note: str | None = None,
+) -> AlertAction:
+    """Close an alert with a reason code. P1 and P2 take two persons: the first call asks, the second, by somebody else, closes.
+
+    Raises SamePersonRefused when the first person calls again, RejectedInput on an unknown reason, WrongState when it is over already.
+    """
+    try:
+        code = CloseReason(reason)
+    except ValueError as exc:
+        raise RejectedInput(f"reason is one of {', '.join(CloseReason)}", reason=reason) from exc
+    with pool.connection() as conn, conn.transaction():
+        row = _begin(conn, tenant_id, alert_id, version)
+        _require_open(row)
+        detail = {"reason": code.value, **({"note": note} if note else {})}
+        if Severity(row["severity"]) in TWO_PERSONS:
+            if row["closing_user"] is None:
+                row |= {"closing_user": actor, "closing_reason": code.value}
+                return _end(conn, row, actor=actor, now=now, kind="STATUS", detail={**detail, "closing": "waits for a second person"})
+            if row["closing_user"] == actor:
+                raise SamePersonRefused(f"closing a {row['severity']} alert takes a second person", alert_id=alert_id, first=actor)
+            row |= {"second_closing_user": actor}
+            detail["first"] = row["closing_user"]
+        else:
+            row |= {"closing_user": actor}
+        row |= {"status": Status.CLOSED.value, "closed_at": now, "closing_reason": code.value}
+        return _end(conn, row, actor=actor, now=now, kind="CLOSED", detail=detail)
