@@ -59,21 +59,16 @@ def cure_deadline(issued_at: datetime, unit: str, length: int) -> tuple[datetime
     raise ValueError(f"unknown cure unit {unit}")
 
 
-def cure_coverage(target: str, lines: Lines, effective_advance: Decimal | None) -> Decimal:
-    """Coverage at which a call is cured: the start coverage of the pool as it is, or the warning line."""
+def cure_advance(target: str, lines: Lines, effective_advance: Decimal | None) -> Decimal:
+    """Exposure per collateral value at which a call is cured: the pool's own advance rate, or what the warning line stands for."""
     if target == "WARNING":
-        return lines.warning
-    return 1 / effective_advance if effective_advance else lines.start
+        return 1 / lines.warning
+    return effective_advance if effective_advance else 1 / lines.start
 
 
-def is_cured(collateral_value: Decimal, exposure: Decimal, target_coverage: Decimal) -> bool:
-    """Whether value covers the exposure at the target, to within a fen."""
-    return exposure <= 0 or collateral_value + Decimal("0.01") >= exposure * target_coverage
-
-
-def call_amounts_to(collateral_value: Decimal, exposure: Decimal, target_coverage: Decimal) -> tuple[Decimal, Decimal]:
-    """(cash, goods) that each alone lead to the target coverage; 0 when nothing is short."""
-    return max(Decimal(0), exposure - collateral_value / target_coverage), max(Decimal(0), exposure * target_coverage - collateral_value)
+def is_cured(collateral_value: Decimal, exposure: Decimal, advance: Decimal) -> bool:
+    """Whether the exposure is back at what the value secures, to within a fen."""
+    return exposure <= advance * collateral_value + Decimal("0.01")
 
 
 def cause_split(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[Cause, Decimal]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any
 
 from psycopg import Connection
@@ -14,11 +14,11 @@ from collateral import margin_store as store
 from collateral.errors import NotFound, SamePersonRefused, WrongState
 from collateral.ids import new_id
 from collateral.lines import Lines, lines_of
-from collateral.margin import Cause, call_amounts_to, cause_split, cure_coverage, cure_deadline, is_cured, main_cause
+from collateral.margin import Cause, cause_split, cure_advance, cure_deadline, is_cured, main_cause
 from collateral.model import DisposalCase, LineState, MarginCall, MarginOutcome
 from collateral.registry_store import one
 from collateral.transactions import in_transaction
-from collateral.valuation import FEN, partial_sale_value, state_at
+from collateral.valuation import FEN, call_amounts, fen_up, partial_sale_value, state_at
 from db.pool import Pool
 
 ENGINE = "margin"
@@ -58,7 +58,7 @@ def _apply(conn: Connection[Any], mark: Mapping[str, Any], now: datetime) -> Mar
     if mark["line_state"] == LineState.CANNOT_JUDGE:
         return _outcome(mark, "cannot_judge", call=call, case=case)
     raw = state_at(mark["coverage"], _lines(mark))
-    target = cure_coverage(mark["cure_target"], _lines(mark), mark["effective_advance"])
+    target = cure_advance(mark["cure_target"], _lines(mark), mark["effective_advance"])
     if call is not None and is_cured(mark["collateral_value"], mark["exposure"], target):
         return _cure(conn, mark, call, case, now)
     if raw is LineState.DISPOSAL and case is None:
@@ -72,12 +72,8 @@ def _apply(conn: Connection[Any], mark: Mapping[str, Any], now: datetime) -> Mar
     return _outcome(mark, "warning" if mark["line_state"] == LineState.WARNING else "none", case=case)
 
 
-def _up(amount: Decimal) -> Decimal:
-    return amount.quantize(FEN, rounding=ROUND_CEILING)
-
-
 def _issue(conn: Connection[Any], mark: Mapping[str, Any], target: Decimal, now: datetime) -> MarginOutcome:
-    cash, goods = call_amounts_to(mark["collateral_value"], mark["exposure"], target)
+    cash, goods = call_amounts(mark["exposure"], mark["collateral_value"], target)
     deadline, calendar_known = cure_deadline(now, mark["cure_unit"], mark["cure_length"])
     before = one(conn, store.Q["mark_before_fall"], {"facility_id": mark["facility_id"], "as_of": mark["as_of"]})
     parts = cause_split(None if before is None else before["detail"].get("commodities"), mark["detail"].get("commodities", {}))
@@ -90,8 +86,8 @@ def _issue(conn: Connection[Any], mark: Mapping[str, Any], target: Decimal, now:
             "facility_id": mark["facility_id"],
             "valuation_id": mark["valuation_id"],
             "cause": main_cause(parts),
-            "cash_amount": _up(cash),
-            "goods_amount": _up(goods),
+            "cash_amount": cash,
+            "goods_amount": goods,
             "currency": mark["currency"],
             "now": now,
             "cure_deadline": deadline,
@@ -99,7 +95,7 @@ def _issue(conn: Connection[Any], mark: Mapping[str, Any], target: Decimal, now:
     )
     detail = {
         "coverage": mark["coverage"],
-        "target_coverage": target,
+        "target_ltv": target,
         "cause_parts": {cause: part.quantize(FEN) for cause, part in parts.items()},
         "calendar": "chinese holidays" if calendar_known else "weekdays only: the holiday calendar does not know this year",
     }
@@ -126,7 +122,7 @@ def _partly(
     conn: Connection[Any], mark: Mapping[str, Any], call: MarginCall, case: DisposalCase | None, target: Decimal, now: datetime
 ) -> MarginOutcome:
     """Money or goods came but not enough: the call stays open and says what is left."""
-    left_cash, left_goods = (_up(a) for a in call_amounts_to(mark["collateral_value"], mark["exposure"], target))
+    left_cash, left_goods = call_amounts(mark["exposure"], mark["collateral_value"], target)
     then = store.valuation(conn, call.valuation_id)
     came = mark["exposure"] < then["exposure"] or mark["collateral_value"] > then["collateral_value"]
     if not came or left_cash >= call.cash_amount:
@@ -170,7 +166,7 @@ def _escalate(conn: Connection[Any], mark: Mapping[str, Any], call: MarginCall |
                 "trigger": trigger,
                 "exposure": mark["exposure"],
                 "collateral_value": mark["collateral_value"],
-                "proposed_sale_value": min(mark["collateral_value"], _up(sale)),
+                "proposed_sale_value": min(mark["collateral_value"], fen_up(sale)),
                 "currency": mark["currency"],
                 "now": now,
             },
@@ -200,7 +196,7 @@ def expire_calls(pool: Pool, now: datetime) -> list[MarginOutcome]:
             newest = one(conn, store.Q["latest_valuation"], {"facility_id": facility_id})
             assert newest is not None
             mark = store.valuation(conn, newest["valuation_id"])
-            target = cure_coverage(mark["cure_target"], _lines(mark), mark["effective_advance"])
+            target = cure_advance(mark["cure_target"], _lines(mark), mark["effective_advance"])
             if mark["line_state"] != LineState.CANNOT_JUDGE and is_cured(mark["collateral_value"], mark["exposure"], target):
                 return _cure(conn, mark, call, store.open_case(conn, facility_id), now)
             return _escalate(conn, mark, call, "CALL_EXPIRED", now)

@@ -8,11 +8,12 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any
 
 from collateral.lines import Lines
 from collateral.model import ReleaseOrder
+from collateral.valuation import fen_up
 
 SECOND_CHECK_SHARE = Decimal("0.10")
 SECOND_CHECK_WINDOW = timedelta(hours=24)
@@ -40,14 +41,14 @@ def check_release(
     owed = max(Decimal(0), exposure)
     after = collateral_value - released
     needed = max(owed / effective_advance, control_value_floor if owed > 0 else Decimal(0))
-    short = max(Decimal(0), needed - after).quantize(Decimal("0.01"), rounding=ROUND_CEILING)
+    short = fen_up(max(Decimal(0), needed - after))
     cash = max(Decimal(0), owed - max(Decimal(0), after) * effective_advance)
     return ReleaseCheck(
         value_after=after,
         needed_after=needed,
         coverage_after=None if owed == 0 else after / owed,
         short=short,
-        cash_that_helps=cash.quantize(Decimal("0.01"), rounding=ROUND_CEILING),
+        cash_that_helps=fen_up(cash),
         goods_that_help=short,
     )
 

@@ -263,6 +263,11 @@ def fen(amount: Decimal) -> Decimal:
     return amount.quantize(FEN, rounding=ROUND_HALF_EVEN)
 
 
+def fen_up(amount: Decimal) -> Decimal:
+    """Up to the next fen; what lies below a hundred-thousandth of a fen is noise of a division."""
+    return amount.quantize(Decimal("0.0000001")).quantize(FEN, rounding=ROUND_CEILING)
+
+
 def coverage(collateral_value: Decimal, exposure: Decimal) -> Decimal | None:
     """Collateral value per exposure; None (unlimited) when nothing is owed."""
     return None if exposure <= 0 else collateral_value / exposure
@@ -288,7 +293,7 @@ def call_amounts(exposure: Decimal, collateral_value: Decimal, advance: Decimal)
     """(cash, goods) that each alone restores the advance rate, rounded up to the fen; 0 when nothing is short."""
     cash = max(ZERO, exposure - advance * collateral_value)
     goods = max(ZERO, exposure / advance - collateral_value)
-    return cash.quantize(FEN, rounding=ROUND_CEILING), goods.quantize(FEN, rounding=ROUND_CEILING)
+    return fen_up(cash), fen_up(goods)
 
 
 def partial_sale_value(exposure: Decimal, market_value: Decimal, advance: Decimal, discount: Decimal) -> Decimal:
@@ -332,7 +337,7 @@ def standing(pool: PoolValue, credit: Credit) -> Standing:
         availability=fen(min(credit.limit_amount, base) - exposure),
         coverage=None if covered is None else covered.quantize(RATIO),
         ltv=None if value == 0 else (exposure / value).quantize(RATIO),
-        min_control_value=control.quantize(FEN, rounding=ROUND_CEILING),
+        min_control_value=fen_up(control),
         excess_value=fen(value - control),
         releasable_now=max(ZERO, fen(value - control)),
         call_cash_amount=cash,
