@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
+from collateral_world import BORROWER, KEEPER, NOW, TENANT, World, build_world
 
 from collateral import registry_service as registry
 from collateral.commands import BindTag, GoodsRegistration, MapAntenna, PriceReport, RegisterDevice, RegisterDocument, RegisterTrip
@@ -16,7 +17,6 @@ from collateral.credentials import is_secret_of
 from collateral.errors import EntryConflict, NotFound, RejectedInput, WrongState
 from collateral.model import PriceStatus
 from db.pool import Pool
-from collateral_world import BORROWER, KEEPER, NOW, TENANT, World, build_world
 
 
 @pytest.fixture
