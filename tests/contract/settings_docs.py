@@ -42,7 +42,11 @@ def variable(cls: type[BaseSettings], field: str) -> str:
 
 def variables() -> set[str]:
     """Every environment variable that some process reads."""
-    return {variable(cls, field) for cls in settings_classes().values() for field in cls.model_fields}
+    found: set[str] = set()
+    for cls in settings_classes().values():
+        for field, info in cls.model_fields.items():
+            found |= {variable(cls, field), *re.findall(r"\bCHUANTOU_[A-Z0-9_]+\b", info.description or "")}
+    return found
 
 
 def _type(annotation: Any) -> str:
