@@ -28,7 +28,33 @@ from ingest.broker import BrokerAccount, ingest_account, monitor_account
 from ingest.embedded_broker import EmbeddedBroker
 
 _numbers = itertools.count(1)
+STORE = os.environ.get("CHUANTOU_TEST_STORE", "plain")
 CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On TimescaleDB only what touches the store runs; the rest ran on plain PostgreSQL."""
+    if STORE != "timescale":
+        return
+    touching = [i for i in items if {"postgres", "timescale_url"} & set(getattr(i, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=[i for i in items if i not in touching])
+    items[:] = touching
+
+
+_skipped_in_ci: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """In CI a skipped integration test is a failure of the run."""
+    if CI and report.skipped and "tests/integration/" in report.nodeid:
+        _skipped_in_ci.append(report.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped_in_ci:
+        print(f"\nskipped in CI, which counts as failed: {', '.join(_skipped_in_ci)}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +64,6 @@ def server_dir() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
-
-
-STORE = os.environ.get("CHUANTOU_TEST_STORE", "plain")
 
 
 @pytest.fixture(scope="session")

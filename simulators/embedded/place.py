@@ -72,3 +72,15 @@ class PlaceLock:
 
     def release(self) -> None:
         os.close(self.fd)
+
+
+def running_stack(data_dir: Path | None) -> dict[str, Any]:
+    """What the stack of data_dir, or of this checkout's `up` or `demo`, says of itself; empty when none runs."""
+    for folder in [data_dir] if data_dir is not None else [default_data_dir("up"), default_data_dir("demo")]:
+        try:
+            found = json.loads((folder.parent / f"{folder.name}.lock").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, dict) and psutil.pid_exists(int(found.get("pid", -1))):
+            return found
+    return {}

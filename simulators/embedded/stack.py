@@ -11,16 +11,16 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from api.accounts import create_user, ensure_tenant
 from collateral.clock import Clock, clock_from_spec
+from collateral.credentials import mosquitto_hash
 from db.embedded import EmbeddedPostgres, free_port
 from db.migrate import MigrationReport, migrate
 from db.pool import Pool, open_pool
-from ingest.broker import BrokerFilesWatcher, ingest_account, monitor_account
+from ingest.broker import BrokerAccount, BrokerFilesWatcher, ingest_account, monitor_account
 from ingest.embedded_broker import EmbeddedBroker
 from simulators.embedded.supervisor import Role, StackFailed, Supervisor
 
@@ -50,6 +50,7 @@ class StackPlan:
     broker_port: int | None = None
     fsync: bool = True
     keep_secrets: bool = False
+    replay_account: bool = False  # an account that may publish as any device, for `chuantou replay`; sample worlds only
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,6 +67,7 @@ class Stack:
         self.paused: set[str] = set()  # "postgres", "broker": ended on purpose, not to be started again by tick
         self._ingest_password = secrets.token_urlsafe(24)
         self._monitor_password = secrets.token_urlsafe(24)
+        self._replay_password = secrets.token_urlsafe(24)
         self._watcher: BrokerFilesWatcher | None = None
         self._watching: threading.Thread | None = None
         self._guarded: dict[str, int | None] = {}
@@ -97,7 +99,9 @@ class Stack:
         report = migrate(self.postgres.url)
         self._pool = open_pool(self.postgres.url, name="stack", size_max=4)
         ensure_tenant(self.pool, self.plan.tenant)
-        services = (ingest_account(self._ingest_password), monitor_account(self._monitor_password))
+        services: tuple[BrokerAccount, ...] = (ingest_account(self._ingest_password), monitor_account(self._monitor_password))
+        if self.plan.replay_account:
+            services += (BrokerAccount("replay", mosquitto_hash(self._replay_password), ("write v1/#", "write owntracks/#")),)
         self._watcher = BrokerFilesWatcher(
             self.postgres.url, self.broker.files_dir, services, self.broker.reload, owner=self.broker.owner, poll_s=1.0
         )
@@ -197,9 +201,12 @@ class Stack:
         self._guard_servers()
         return again
 
-    def facts(self) -> dict[str, Any]:
-        """For the lock file: what others may know."""
-        return {"url": self.url, "mqtt": self.mqtt_address, "postgres": self.postgres.url}
+    def facts(self) -> dict[str, str]:
+        """For the lock file, which only its owner may read: how commands on this machine reach the stack."""
+        known = {"url": self.url, "postgres": self.postgres.url, "monitor": self.monitor_url, "data_dir": str(self.plan.data_dir)}
+        if self.plan.replay_account:
+            known["replay"] = self.broker.url_for("replay", self._replay_password)
+        return known
 
     def stop(self) -> None:
         """Simulators and other extras first, then api and risk, ingest, broker, store."""

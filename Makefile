@@ -1,0 +1,37 @@
+# `make` lists the targets. Each does its own set-up.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-plain test-timescale lint types docs-check clean
+PY := .venv/bin/python
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## virtual environment with the locked packages (.venv)
+	@.ci/setup
+
+demo: setup ## everything on this machine with a sample world; Ctrl-C stops
+	@.venv/bin/chuantou demo $(ARGS)
+
+up: setup ## everything on this machine for real use; data is kept
+	@.venv/bin/chuantou up $(ARGS)
+
+test: test-plain test-timescale ## the whole suite on plain PostgreSQL, then what touches the store on TimescaleDB
+
+test-plain: setup ## the whole suite on plain PostgreSQL
+	CHUANTOU_TEST_STORE=plain $(PY) -m pytest -rs $(ARGS)
+
+test-timescale: setup ## what touches the store, on TimescaleDB
+	CHUANTOU_TEST_STORE=timescale $(PY) -m pytest -rs tests/integration $(ARGS)
+
+lint: setup types ## ruff check, ruff format, mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: setup ## mypy --strict
+	$(PY) -m mypy
+
+docs-check: setup ## links, settings and migrations are documented
+	$(PY) -m pytest tests/contract
+
+clean: ## remove .venv, demo data and caches; keeps the data of `up`
+	rm -rf .venv .chuantou/demo .chuantou/demo.lock .mypy_cache .ruff_cache build *.egg-info
