@@ -23,7 +23,6 @@ put database_url "postgresql://chuantou:$(cat "$dir/database_password")@timescal
 put ingest_password "$(random)"
 put ingest_mqtt_url "mqtts://ingest:$(cat "$dir/ingest_password")@mosquitto:8883"
 put monitor_password "$(random)"
-put monitor_mqtt_url "mqtts://monitor:$(cat "$dir/monitor_password")@mosquitto:8883"
 put jwt_secret "$(random)$(random)"
 
 if [ ! -e "$dir/ca_cert" ]; then
