@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from psycopg import Connection
@@ -19,18 +18,8 @@ from risk.reconcile import COMPOSITE_WITHIN, ChangeKind, Status, composite_raise
 from risk.rule import Severity, SubjectKind
 
 COMMENT_CHARS_MAX = 4000
+REASON_CHARS_MAX = 4000
 TWO_PERSONS = (Severity.P1, Severity.P2)
-
-
-class CloseReason(StrEnum):
-    """Why people close an alert; the reasons feed the tuning of thresholds."""
-
-    HANDLED = "HANDLED"  # it was true and has been dealt with
-    EXPLAINED = "EXPLAINED"  # it was true and permitted
-    FALSE_ALARM = "FALSE_ALARM"  # it was not so
-    DEVICE_FAULT = "DEVICE_FAULT"  # a device said what was not so
-    DATA_ERROR = "DATA_ERROR"  # a paper or registration was wrong
-    DUPLICATE = "DUPLICATE"  # another alert covers it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +97,13 @@ class AlertAction:
     needs_second_person: bool = False
 
 
+def _text(text: str, what: str, characters_max: int) -> str:
+    text = text.strip()
+    if not 1 <= len(text) <= characters_max:
+        raise RejectedInput(f"a {what} has 1 to {characters_max} characters", field=what, characters=len(text))
+    return text
+
+
 def _begin(conn: Connection[Any], tenant_id: str, alert_id: str, version: int | None) -> dict[str, Any]:
     row = alert_store.alert_for_update(conn, tenant_id, alert_id)
     if row is None:
@@ -129,17 +125,22 @@ def _end(conn: Connection[Any], row: dict[str, Any], *, actor: str, now: datetim
     return AlertAction(alert_id=row["alert_id"], status=row["status"], owner=row["owner"], version=version, needs_second_person=waits)
 
 
-def acknowledge(pool: Pool, tenant_id: str, alert_id: str, *, actor: str, now: datetime, version: int | None = None) -> AlertAction:
-    """OPEN becomes ACK and the actor its owner when it has none. Raises NotFound, WrongState (also when version is not the present one)."""
+def acknowledge(
+    pool: Pool, tenant_id: str, alert_id: str, actor: str, version: int | None, now: datetime, *, comment: str | None = None
+) -> AlertAction:
+    """OPEN becomes ACK and the actor its owner when it has none.
+
+    version: the one the actor saw; None = whatever it is. Raises NotFound, WrongState (also when the alert has changed since).
+    """
     with pool.connection() as conn, conn.transaction():
         row = _begin(conn, tenant_id, alert_id, version)
         if row["status"] != Status.OPEN:
             raise WrongState(f"alert {alert_id} is {row['status'].lower()}, not open", status=row["status"])
         row |= {"status": Status.ACK.value, "owner": row["owner"] or actor}
-        return _end(conn, row, actor=actor, now=now, kind="ACKNOWLEDGED", detail={})
+        return _end(conn, row, actor=actor, now=now, kind="ACKNOWLEDGED", detail={"comment": comment} if comment else {})
 
 
-def assign(pool: Pool, tenant_id: str, alert_id: str, owner: str, *, actor: str, now: datetime, version: int | None = None) -> AlertAction:
+def assign(pool: Pool, tenant_id: str, alert_id: str, actor: str, version: int | None, now: datetime, *, owner: str) -> AlertAction:
     """Make somebody the owner of an open alert."""
     with pool.connection() as conn, conn.transaction():
         row = _begin(conn, tenant_id, alert_id, version)
@@ -148,73 +149,50 @@ def assign(pool: Pool, tenant_id: str, alert_id: str, owner: str, *, actor: str,
         return _end(conn, row | {"owner": owner}, actor=actor, now=now, kind="ASSIGNED", detail=detail)
 
 
-def comment(pool: Pool, tenant_id: str, alert_id: str, text: str, *, actor: str, now: datetime) -> AlertAction:
+def comment(pool: Pool, tenant_id: str, alert_id: str, actor: str, now: datetime, *, text: str) -> AlertAction:
     """Add a remark, also to an alert that is over. Raises RejectedInput on an empty or too long text."""
-    text = text.strip()
-    if not 1 <= len(text) <= COMMENT_CHARS_MAX:
-        raise RejectedInput(f"a comment has 1 to {COMMENT_CHARS_MAX} characters", characters=len(text))
+    text = _text(text, "comment", COMMENT_CHARS_MAX)
     with pool.connection() as conn, conn.transaction():
         row = _begin(conn, tenant_id, alert_id, None)
         alert_store.append_event(conn, alert_id, tenant_id, now=now, actor=actor, kind="COMMENTED", detail={"text": text})
         return AlertAction(alert_id=alert_id, status=row["status"], owner=row["owner"], version=row["version"])
 
 
-SETTABLE = (Status.ACK, Status.INVESTIGATING, Status.CONFIRMED, Status.EXPLAINED, Status.FALSE_ALARM)
+SETTABLE = (Status.INVESTIGATING, Status.CONFIRMED, Status.EXPLAINED, Status.FALSE_ALARM)
 
 
 def set_status(
-    pool: Pool,
-    tenant_id: str,
-    alert_id: str,
-    status: str,
-    *,
-    actor: str,
-    now: datetime,
-    version: int | None = None,
-    note: str | None = None,
+    pool: Pool, tenant_id: str, alert_id: str, actor: str, version: int | None, now: datetime, *, status: str, comment: str | None = None
 ) -> AlertAction:
-    """Say how the work on an open alert stands: ACK, INVESTIGATING, CONFIRMED, EXPLAINED or FALSE_ALARM."""
+    """Say what the work on an open alert has shown: INVESTIGATING, CONFIRMED, EXPLAINED or FALSE_ALARM."""
     if status not in SETTABLE:
-        raise RejectedInput(f"status is one of {', '.join(SETTABLE)}", status=status)
+        raise RejectedInput(f"status is one of {', '.join(SETTABLE)}", field="status", status=status)
     with pool.connection() as conn, conn.transaction():
         row = _begin(conn, tenant_id, alert_id, version)
         _require_open(row)
-        detail = {"status": status, "was": row["status"], **({"note": note} if note else {})}
-        return _end(conn, row | {"status": status}, actor=actor, now=now, kind="STATUS", detail=detail)
+        detail = {"status": str(status), "was": row["status"], **({"comment": comment} if comment else {})}
+        return _end(conn, row | {"status": str(status)}, actor=actor, now=now, kind="STATUS", detail=detail)
 
 
-def close(
-    pool: Pool,
-    tenant_id: str,
-    alert_id: str,
-    reason: str,
-    *,
-    actor: str,
-    now: datetime,
-    version: int | None = None,
-    note: str | None = None,
-) -> AlertAction:
-    """Close an alert with a reason code. P1 and P2 take two persons: the first call asks, the second, by somebody else, closes.
+def close(pool: Pool, tenant_id: str, alert_id: str, actor: str, version: int | None, now: datetime, *, reason: str) -> AlertAction:
+    """Close an alert with a reason. P1 and P2 take two persons: the first call proposes, the second, by somebody else, closes.
 
-    Raises SamePersonRefused when the first person calls again, RejectedInput on an unknown reason, WrongState when it is over already.
+    Raises SamePersonRefused when the first person calls again, RejectedInput without a reason, WrongState when it is over already.
     """
-    try:
-        code = CloseReason(reason)
-    except ValueError as exc:
-        raise RejectedInput(f"reason is one of {', '.join(CloseReason)}", reason=reason) from exc
+    reason = _text(reason, "reason", REASON_CHARS_MAX)
     with pool.connection() as conn, conn.transaction():
         row = _begin(conn, tenant_id, alert_id, version)
         _require_open(row)
-        detail = {"reason": code.value, **({"note": note} if note else {})}
+        detail = {"reason": reason}
         if Severity(row["severity"]) in TWO_PERSONS:
             if row["closing_user"] is None:
-                row |= {"closing_user": actor, "closing_reason": code.value}
+                row |= {"closing_user": actor, "closing_reason": reason}
                 return _end(conn, row, actor=actor, now=now, kind="STATUS", detail={**detail, "closing": "waits for a second person"})
             if row["closing_user"] == actor:
                 raise SamePersonRefused(f"closing a {row['severity']} alert takes a second person", alert_id=alert_id, first=actor)
             row |= {"second_closing_user": actor}
-            detail["first"] = row["closing_user"]
+            detail |= {"first": row["closing_user"], "first_reason": row["closing_reason"]}
         else:
             row |= {"closing_user": actor}
-        row |= {"status": Status.CLOSED.value, "closed_at": now, "closing_reason": code.value}
+        row |= {"status": Status.CLOSED.value, "closed_at": now, "closing_reason": reason}
         return _end(conn, row, actor=actor, now=now, kind="CLOSED", detail=detail)

@@ -242,13 +242,13 @@ SELECT trip_id, tenant_id, vehicle_plate, device_id, corridor, corridor_buffer_m
   FROM trip WHERE status = 'UNDER_WAY' OR (status = 'ARRIVED' AND planned_to > %(as_of)s - interval '6 hours') ORDER BY trip_id;
 
 -- name: trip_fixes
--- The newest valid fixes of each trip, oldest first; at most 1000 within 6 hours.
+-- The newest valid fixes of each trip, oldest first; at most 3000 within 24 hours.
 SELECT t.trip_id, p.observed_at, p.lon, p.lat, p.acc_m
   FROM trip t CROSS JOIN LATERAL (
        SELECT observed_at, lon, lat, acc_m FROM position
-        WHERE device_id = t.device_id AND fix = 'valid' AND observed_at >= greatest(t.planned_from, %(as_of)s - interval '6 hours')
+        WHERE device_id = t.device_id AND fix = 'valid' AND observed_at >= greatest(t.planned_from, %(as_of)s - interval '24 hours')
           AND observed_at <= least(t.planned_to + interval '12 hours', %(as_of)s + interval '5 minutes')
-        ORDER BY observed_at DESC LIMIT 1000) p
+        ORDER BY observed_at DESC LIMIT 3000) p
  WHERE t.trip_id = ANY (%(ids)s) ORDER BY t.trip_id, p.observed_at;
 
 -- name: trip_units

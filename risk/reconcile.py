@@ -126,18 +126,16 @@ def _for_finding(
     handled = {key for alert in history for key in alert.event_keys}
     fresh = tuple(k for k in keys if k not in handled)
     newest = history[0] if history else None
-    base = {"rule": rule, "finding": finding}
+    base: dict[str, Any] = {"rule": rule, "finding": finding}
     if newest is not None and not newest.status.ended:
         severity = finding.severity.at_least(newest.severity)
         all_keys = (*newest.event_keys, *fresh)
         detail = {"severity": severity.value, "was": newest.severity.value} if severity != newest.severity else {}
         changed = bool(fresh) or markers_of(finding.evidence) != newest.markers
         kind = ChangeKind.RAISED if detail else ChangeKind.REFRESHED if changed else ChangeKind.TOUCHED
-        if keys and not fresh and kind is ChangeKind.TOUCHED and not rule.lasting and rule.code != "R12b":
-            return None
         return Change(
             kind=kind, alert_id=newest.alert_id, severity=severity, episode=newest.episode, event_keys=all_keys, detail=detail, **base
-        )  # type: ignore[arg-type]
+        )
     if keys and not fresh:
         return None  # this event had its alert, and that one is over
     if newest is not None and newest.ended_at is not None and now - newest.ended_at < JOIN_WITHIN:
@@ -148,7 +146,7 @@ def _for_finding(
             return Change(kind=ChangeKind.TOUCHED, alert_id=newest.alert_id, severity=newest.severity, episode=newest.episode,
                           event_keys=newest.event_keys, rule=rule)  # fmt: skip
         return Change(kind=ChangeKind.REOPENED, alert_id=newest.alert_id, severity=finding.severity, episode=newest.episode,
-                      event_keys=(*newest.event_keys, *fresh), **base)  # type: ignore[arg-type]  # fmt: skip
+                      event_keys=(*newest.event_keys, *fresh), **base)  # fmt: skip
     if (
         newest is not None
         and newest.status is Status.CLOSED
@@ -159,7 +157,7 @@ def _for_finding(
         return Change(kind=ChangeKind.TOUCHED, alert_id=newest.alert_id, severity=newest.severity, episode=newest.episode,
                       event_keys=newest.event_keys, rule=rule)  # fmt: skip
     episode = newest.episode + 1 if newest is not None else 1
-    return Change(kind=ChangeKind.OPENED, alert_id=None, severity=finding.severity, episode=episode, event_keys=fresh, **base)  # type: ignore[arg-type]
+    return Change(kind=ChangeKind.OPENED, alert_id=None, severity=finding.severity, episode=episode, event_keys=fresh, **base)
 
 
 def reconcile(

@@ -47,6 +47,37 @@ def _refused(refusal: Refusal) -> list[Finding]:
     return findings
 
 
+def _refused_receipt(refusal: Refusal) -> Finding:
+    """A refusal that names no unit we know: the receipt, or the pledge itself, stands for the goods."""
+    receipt, other = refusal.detail.get("receipt_no"), refusal.detail.get("other_pledge_id")
+    subject = (
+        Subject(tenant_id=refusal.tenant_id, kind=SubjectKind.DOCUMENT, id=str(receipt))
+        if receipt
+        else Subject(
+            tenant_id=refusal.tenant_id, kind=SubjectKind.PLEDGE, id=str(refusal.detail.get("pledge_id", f"refusal-{refusal.refusal_id}"))
+        )
+    )
+    return Finding(
+        subject=subject,
+        severity=Severity.P1,
+        occurred_at=refusal.refused_at,
+        event_key=f"refusal:{refusal.refusal_id}",
+        facility_id=refusal.detail.get("other_facility_id") or refusal.facility_id,
+        pledge_id=other,
+        summary=f"{subject.kind.capitalize()} {subject.id} was offered to {refusal.facility_id or 'another facility'} while pledge {other or 'another'} holds it; the ledger refused.",
+        summary_zh=f"{subject.id} 已在质押 {other or '另一笔'} 项下，又被申请质押给 {refusal.facility_id or '另一授信'}，台账已拒绝。",
+        evidence={
+            "refusal_id": refusal.refusal_id,
+            "command": refusal.command,
+            "user_id": refusal.user_id,
+            "refused_at": refusal.refused_at,
+            "requested_facility_id": refusal.facility_id,
+            "holding_pledge_id": other,
+            "detail": dict(refusal.detail),
+        },
+    )
+
+
 def _twin(twin: Twin) -> Finding:
     first, second = sorted((twin.first, twin.second), key=lambda u: (u.pledged_at is None, u.pledged_at, u.goods_id))
     return Finding(
@@ -75,7 +106,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
     verdicts: list[Verdict] = []
     for refusal in snapshot.refusals:
         if refusal.code == REFUSAL_CODE:
-            verdicts.extend(_refused(refusal))
+            verdicts.extend(_refused(refusal) if refusal.units else [_refused_receipt(refusal)])
     verdicts.extend(_twin(t) for t in snapshot.twins)
     return verdicts
 

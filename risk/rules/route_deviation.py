@@ -97,7 +97,7 @@ RULE = Rule(
     ),
     guards=(
         "Only valid fixes in WGS-84 count; stale ones and those without a fix do not.",
-        "Up to 6 hours of fixes are judged again at each check, so a run that ended meanwhile is still found, once.",
+        "Up to 24 hours of fixes are judged again at each check, so a run that ended meanwhile is still found, once.",
     ),
     check=check,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from collateral.zones import point_distance_m
 from risk.facts import Movement
@@ -55,28 +55,55 @@ def _finding(movement: Movement, how: str, how_zh: str, evidence: dict[str, obje
     )
 
 
-def _two_places(movement: Movement) -> Finding | None:
-    here, there = movement.to_place, movement.from_place
-    if here is None or there is None or movement.from_seen_at is None:
+def _sides(movement: Movement) -> tuple[tuple[str, str, float, float], tuple[str, str, float, float]] | None:
+    """(name, site, lon, lat) of where the tag was and where it is: by zone, else by the reader's own position. None when one is unknown."""
+    sides = []
+    for place, side in ((movement.from_place, "from"), (movement.to_place, "to")):
+        said = movement.evidence
+        if place is not None:
+            sides.append((place.zone_id, place.warehouse_id, place.lon, place.lat))
+        elif said.get(f"{side}_lon") is not None and said.get(f"{side}_lat") is not None and said.get(f"{side}_warehouse_id"):
+            name = said.get(f"{side}_device_id") or said[f"{side}_warehouse_id"]
+            sides.append((str(name), str(said[f"{side}_warehouse_id"]), float(said[f"{side}_lon"]), float(said[f"{side}_lat"])))
+        else:
+            return None
+    return sides[0], sides[1]
+
+
+def _elapsed(movement: Movement) -> timedelta | None:
+    """Time there was to travel. A late read inside the time of the present sighting had the shorter of the two ways."""
+    if movement.from_seen_at is None:
         return None
-    same_site = here.warehouse_id == there.warehouse_id
+    if movement.evidence.get("overlap") and movement.evidence.get("from_entered_at"):
+        entered = datetime.fromisoformat(str(movement.evidence["from_entered_at"]))
+        return max(timedelta(0), min(movement.occurred_at - entered, movement.from_seen_at - movement.occurred_at))
+    return abs(movement.occurred_at - movement.from_seen_at)
+
+
+def _two_places(movement: Movement) -> Finding | None:
+    sides, elapsed = _sides(movement), _elapsed(movement)
+    if sides is None or elapsed is None:
+        return None
+    (there, site_there, lon_there, lat_there), (here, site_here, lon_here, lat_here) = sides
+    same_site = site_here == site_there
     if same_site and not movement.skew_known:
         return None
     guard = SKEW_MEASURED if same_site else SKEW_GUARD
     limit = SPEED_INSIDE_SITE_KMH if same_site else SPEED_BETWEEN_SITES_KMH
-    distance_m = point_distance_m(there.lon, there.lat, here.lon, here.lat)
-    speed = implied_speed_kmh(distance_m, movement.occurred_at - movement.from_seen_at, guard)
+    distance_m = point_distance_m(lon_there, lat_there, lon_here, lat_here)
+    speed = implied_speed_kmh(distance_m, elapsed, guard)
     if distance_m <= DISTANCE_MIN_M or speed <= limit:
         return None
-    minutes = abs(movement.occurred_at - movement.from_seen_at).total_seconds() / 60
+    minutes = elapsed.total_seconds() / 60
     return _finding(
         movement,
-        f"read in {there.zone_id} and {minutes:.0f} min later in {here.zone_id}, {distance_m / 1000:.1f} km away ({speed:.0f} km/h)",
-        f"{minutes:.0f} 分钟内先后出现在 {there.zone_id} 与 {here.zone_id}，相距 {distance_m / 1000:.1f} 公里（{speed:.0f} km/h）",
+        f"read at {there} and within {minutes:.0f} min at {here}, {distance_m / 1000:.1f} km away ({speed:.0f} km/h)",
+        f"{minutes:.0f} 分钟内先后出现在 {there} 与 {here}，相距 {distance_m / 1000:.1f} 公里（{speed:.0f} km/h）",
         {
-            "from_zone_id": there.zone_id,
-            "to_zone_id": here.zone_id,
+            "from_zone_id": there,
+            "to_zone_id": here,
             "from_seen_at": movement.from_seen_at,
+            "elapsed_s": int(elapsed.total_seconds()),
             "distance_m": round(distance_m),
             "speed_kmh": round(speed),
             "speed_kmh_max": limit,

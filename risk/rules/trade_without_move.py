@@ -9,17 +9,18 @@ from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, Subj
 from risk.snapshot import Snapshot, money_sum
 
 BUSINESS_DAYS = 5
-PAPER_SETTLE = timedelta(hours=1)
+PAPER_SETTLE = timedelta(hours=4)
 
 
 def check(snapshot: Snapshot) -> list[Verdict]:
     """Invoices past T+5 business days without waybill and movement, and without the keeper's transfer note."""
     verdicts: list[Verdict] = []
+    settled = snapshot.stream.settled_until
     for invoice in snapshot.invoices:
         if invoice.transfer_notes or (invoice.waybills and invoice.movements):
             continue
         deadline, calendar_known = end_of_business_day(invoice.issued_at, BUSINESS_DAYS)
-        if snapshot.as_of <= deadline or snapshot.as_of < invoice.received_at + PAPER_SETTLE:
+        if snapshot.as_of <= deadline or settled is None or settled < invoice.received_at + PAPER_SETTLE:
             continue
         pledged = [u for u in invoice.units if u.pledged]
         lacking = [name for name, found in (("waybill", invoice.waybills), ("movement", invoice.movements)) if not found]
@@ -74,7 +75,9 @@ RULE = Rule(
             name="business_days", value=BUSINESS_DAYS, meaning="Chinese business days after the invoice's date, to 17:00 in Shanghai"
         ),
         Threshold(
-            name="paper_settle", value=PAPER_SETTLE, meaning="time after a paper reached us in which its companions may still arrive"
+            name="paper_settle",
+            value=PAPER_SETTLE,
+            meaning="time after a paper reached us, by the stream, in which its companions and its goods' readings may still arrive",
         ),
     ),
     guards=(
