@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, LiteralString
 
-_OPTIONAL = re.compile(r"^\s*/\*\? (?P<name>[a-z_]+) \*/(?P<rest>.*)$")
+_OPTIONAL = re.compile(r"^\s*/\*\? (?P<name>[a-z0-9_]+) \*/(?P<rest>.*)$")
 
 
 def with_filters(query: LiteralString, params: Mapping[str, Any]) -> LiteralString:

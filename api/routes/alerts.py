@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query
 from starlette.responses import Response
 
-import risk
 from api import store
 from api.deps import PartsDep, ReadDep, Writer, writes
 from api.errors import VersionMismatch
@@ -18,11 +18,10 @@ from api.models.watch import Acknowledgement, Alert, AlertDetail, Assignment, Cl
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, Page
 from api.permissions import Permission
 from api.routes.common import READ_ERRORS, VERSIONED_ERRORS, WRITE_ERRORS, Filter, PathId, router
-from api.unit_of_work import Done
-from collateral.errors import RejectedInput
+from api.unit_of_work import Act, Done
+from collateral.errors import RejectedInput, WrongState
 from db.pool import Pool
-
-risk_alerts = getattr(risk, "alerts", None)
+from risk import alerts as risk_alerts
 
 routes = router("alerts")
 Worker = Annotated[Writer, Depends(writes(Permission.ALERT_WORK))]
@@ -48,13 +47,19 @@ def _done(pool: Pool, writer: Writer, alert_id: str, detail: dict[str, Any] | No
     return Done(AlertDetail.model_validate(row), "alert", alert_id, detail=detail or {})
 
 
-def _current(pool: Pool, writer: Writer, alert_id: str, version: int) -> int:
-    """The alert's version, when it is the one that was seen. Raises NotFound, VersionMismatch."""
-    with pool.connection() as conn:
-        row = store.one(conn, "alerts", "alert", alert_id, tenant=writer.tenant)
-    if version not in (0, row["version"]):
-        raise VersionMismatch(version=row["version"], seen=version)
-    return int(row["version"])
+def _act(writer: Writer, alert_id: str, seen: int, detail: dict[str, Any], do: Callable[[Pool, datetime, int | None], object]) -> Act:
+    """The act on an alert whose version must be the one that was seen; 0 = any."""
+
+    def act(pool: Pool, now: datetime) -> Done:
+        try:
+            do(pool, now, seen or None)
+        except WrongState as exc:
+            if "given" in exc.details:
+                raise VersionMismatch(version=exc.details.get("version"), seen=seen) from exc
+            raise
+        return _done(pool, writer, alert_id, detail)
+
+    return act
 
 
 @routes.get("/alerts", response_model=Page[Alert], responses=READ_ERRORS)
@@ -103,14 +108,14 @@ def get_alert(reader: ReadDep, alert_id: PathId, response: Response) -> store.Ro
 def acknowledge_alert(alert_id: PathId, writer: Worker, body: Acknowledgement | None = None, if_match: IfMatch = None) -> Response:
     """I have seen this and take it on."""
     said = body or Acknowledgement()
-    seen = _seen_version(said.version, if_match)
+    who = writer.user.user_id
 
-    def act(pool: Pool, now: datetime) -> Done:
-        version = _current(pool, writer, alert_id, seen)
-        risk_alerts.acknowledge(pool, writer.tenant, alert_id, writer.user.user_id, version, now, comment=said.comment)
-        return _done(pool, writer, alert_id)
+    def do(pool: Pool, now: datetime, version: int | None) -> None:
+        risk_alerts.acknowledge(pool, writer.tenant, alert_id, actor=who, now=now, version=version)
+        if said.comment is not None:
+            risk_alerts.comment(pool, writer.tenant, alert_id, said.comment, actor=who, now=now)
 
-    return writer.perform("alert.acknowledge", body, act)
+    return writer.perform("alert.acknowledge", body, _act(writer, alert_id, _seen_version(said.version, if_match), {}, do))
 
 
 @routes.post("/alerts/{alert_id}/assign", response_model=AlertDetail, responses=VERSIONED_ERRORS)
@@ -121,12 +126,12 @@ def assign_alert(alert_id: PathId, body: Assignment, writer: Worker, parts: Part
     if owner is None or not owner.active or owner.tenant_id != writer.tenant:
         raise RejectedInput("There is no such user.", field="owner")
 
-    def act(pool: Pool, now: datetime) -> Done:
-        version = _current(pool, writer, alert_id, seen)
-        risk_alerts.assign(pool, writer.tenant, alert_id, writer.user.user_id, version, now, owner=body.owner)
-        return _done(pool, writer, alert_id, {"owner": body.owner})
+    who = writer.user.user_id
 
-    return writer.perform("alert.assign", body, act)
+    def do(pool: Pool, now: datetime, version: int | None) -> None:
+        risk_alerts.assign(pool, writer.tenant, alert_id, body.owner, actor=who, now=now, version=version)
+
+    return writer.perform("alert.assign", body, _act(writer, alert_id, seen, {"owner": body.owner}, do))
 
 
 @routes.post("/alerts/{alert_id}/comments", status_code=201, response_model=AlertDetail, responses=WRITE_ERRORS)
@@ -134,7 +139,7 @@ def comment_alert(alert_id: PathId, body: Comment, writer: Commenter) -> Respons
     """A note for the file."""
 
     def act(pool: Pool, now: datetime) -> Done:
-        risk_alerts.comment(pool, writer.tenant, alert_id, writer.user.user_id, now, text=body.text)
+        risk_alerts.comment(pool, writer.tenant, alert_id, body.text, actor=writer.user.user_id, now=now)
         done = _done(pool, writer, alert_id)
         return Done(done.body, "alert", alert_id, 201)
 
@@ -145,23 +150,21 @@ def comment_alert(alert_id: PathId, body: Comment, writer: Commenter) -> Respons
 def set_alert_status(alert_id: PathId, body: StatusChange, writer: Worker, if_match: IfMatch = None) -> Response:
     """What the work on it has shown."""
     seen = _seen_version(body.version, if_match)
+    who = writer.user.user_id
 
-    def act(pool: Pool, now: datetime) -> Done:
-        version = _current(pool, writer, alert_id, seen)
-        risk_alerts.set_status(pool, writer.tenant, alert_id, writer.user.user_id, version, now, status=body.status, comment=body.comment)
-        return _done(pool, writer, alert_id, {"status": body.status})
+    def do(pool: Pool, now: datetime, version: int | None) -> None:
+        risk_alerts.set_status(pool, writer.tenant, alert_id, body.status, actor=who, now=now, version=version, note=body.note)
 
-    return writer.perform("alert.status", body, act)
+    return writer.perform("alert.status", body, _act(writer, alert_id, seen, {"status": body.status}, do))
 
 
 @routes.post("/alerts/{alert_id}/close", response_model=AlertDetail, responses=VERSIONED_ERRORS)
 def close_alert(alert_id: PathId, body: Closing, writer: Closer, if_match: IfMatch = None) -> Response:
     """Close it. P1 and P2 take two users: the first proposes, another confirms; until then the status stays."""
     seen = _seen_version(body.version, if_match)
+    who = writer.user.user_id
 
-    def act(pool: Pool, now: datetime) -> Done:
-        version = _current(pool, writer, alert_id, seen)
-        risk_alerts.close(pool, writer.tenant, alert_id, writer.user.user_id, version, now, reason=body.reason)
-        return _done(pool, writer, alert_id, {"reason": body.reason})
+    def do(pool: Pool, now: datetime, version: int | None) -> None:
+        risk_alerts.close(pool, writer.tenant, alert_id, body.reason, actor=who, now=now, version=version, note=body.note)
 
-    return writer.perform("alert.close", body, act)
+    return writer.perform("alert.close", body, _act(writer, alert_id, seen, {"reason": body.reason}, do))

@@ -48,7 +48,13 @@ def run_job(job: PathId, writer: JobRunner, body: RunRequest | None = None) -> R
             if job not in known:
                 raise NotFound(f"There is no job {job}.", kind="job", id=job, known=sorted(known))
             row = store.rows(
-                conn, "request_job", request_id=new_id("jobreq"), job=job, as_of=body.as_of if body else None, user=writer.user.user_id, now=now
+                conn,
+                "request_job",
+                request_id=new_id("jobreq"),
+                job=job,
+                as_of=body.as_of if body else None,
+                user=writer.user.user_id,
+                now=now,
             )[0]
         return Done(JobRequest.model_validate(row), "job", job, 202, {"request_id": row["request_id"]})
 
