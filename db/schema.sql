@@ -26,6 +26,18 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION public.ledger_posting_balances() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE uneven record;
+BEGIN
+  SELECT entry_id, unit, sum(amount) AS off INTO uneven FROM added GROUP BY entry_id, unit HAVING sum(amount) <> 0 LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'lines of ledger entry % are off by % %', uneven.entry_id, uneven.off, uneven.unit USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1227,7 +1239,7 @@ CREATE CONSTRAINT TRIGGER ledger_entry_balances AFTER INSERT ON public.ledger_en
 
 CREATE TRIGGER ledger_posting_append_only BEFORE DELETE OR UPDATE ON public.ledger_posting FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
-CREATE CONSTRAINT TRIGGER ledger_posting_balances AFTER INSERT ON public.ledger_posting DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_entry_balances();
+CREATE TRIGGER ledger_posting_balances AFTER INSERT ON public.ledger_posting REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.ledger_posting_balances();
 
 CREATE TRIGGER margin_call_event_append_only BEFORE DELETE OR UPDATE ON public.margin_call_event FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 

@@ -322,3 +322,21 @@ def test_lines_that_do_not_descend_are_refused_at_set_up(world: World) -> None:
     wrong = facility("F-9", warning_line=Decimal("1.43"), margin_call_line=Decimal("1.29"), disposal_line=Decimal("1.17"))
     with pytest.raises(RejectedInput, match="born under"):
         facilities.open_facility(world.pool, wrong, "loader", NOW)
+
+
+def test_store_refuses_lines_that_do_not_balance_and_entries_without_lines(world: World) -> None:
+    entry = facilities.post_cash(world.pool, cash(CashKind.FEE, "10"), "loader", NOW)
+    line = "INSERT INTO ledger_posting (entry_id, line_no, account, amount, unit) VALUES (%s, 9, 'fees', 1, 'CNY')"
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="off by 1"), world.pool.connection() as conn:
+        conn.execute(line.encode(), (entry.entry_id,))
+    bare = """INSERT INTO ledger_entry (facility_id, entry_no, kind, happened_at, recorded_at, business_date, actor, reason, idempotency_key, request_hash,
+                prev_hash, hash) VALUES ('F-1', 2, 'FEE', now(), now(), '2020-03-09', 'x', 'x', 'bare', 'x', 'x', repeat('0', 64))"""
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="no posting"), world.pool.connection() as conn:
+        conn.execute(bare.encode())
+
+
+def test_a_pledge_of_five_thousand_units_is_one_entry(world: World) -> None:
+    world.pledged(world.coils(1, 5000))
+    assert world.scalar("SELECT count(*) FROM ledger_entry") == 1
+    assert world.scalar("SELECT count(*) FROM ledger_posting") == 10000
+    assert position(world.pool, "F-1", NOW).collateral_value == Decimal(400_000_000)
