@@ -13,8 +13,8 @@ UPDATE job_run SET status = %(status)s, finished_at = %(finished_at)s, inputs = 
  WHERE run_id = %(run_id)s;
 
 -- name: abandon_runs
--- Runs that another process left behind when it lost the lead.
-UPDATE job_run SET status = 'ABANDONED', finished_at = %(now)s WHERE status = 'RUNNING' AND process <> %(process)s;
+-- Runs that an earlier leader left behind; asked by the process that has just taken the lead.
+UPDATE job_run SET status = 'ABANDONED', finished_at = %(now)s WHERE status = 'RUNNING';
 
 -- name: previous_run
 -- as_of of the newest finished run of a job.

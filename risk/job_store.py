@@ -64,7 +64,7 @@ def end_run(
 def take_over(pool: Pool, now: datetime) -> None:
     """A new leader marks what the old one left: its runs are abandoned, the requests it had taken wait again."""
     with pool.connection() as conn:
-        conn.execute(_Q["abandon_runs"], {"now": now, "process": PROCESS})
+        conn.execute(_Q["abandon_runs"], {"now": now})
         conn.execute(_Q["return_requests"])
 
 

@@ -74,7 +74,7 @@ def recorded(
     started = time.monotonic()
     try:
         work(report)
-    except Exception as exc:  # noqa: BLE001 - the edge of the loop over jobs: recorded with the run
+    except Exception as exc:
         log.exception("job failed", extra={"event": "job_failed", "job": job})
         report.failed = True
         report.errors.append({"job": job, "error": f"{type(exc).__name__}: {exc}"})
@@ -146,7 +146,7 @@ def _values(pool: Pool, facility_ids: Iterable[str] | None, as_of: datetime, cau
     for facility_id in facility_ids:
         try:
             made.append(valuation_service.value_facility(pool, facility_id, as_of, cause))
-        except Exception as exc:  # noqa: BLE001 - one facility's fault must not hide the others
+        except Exception as exc:
             log.exception("facility not valued", extra={"event": "facility_not_valued", "facility_id": facility_id})
             report.errors.append({"facility": facility_id, "error": f"{type(exc).__name__}: {exc}"})
     return made
@@ -161,7 +161,7 @@ def mark(
     for valuation in valuations:
         try:
             actions[margin_service.apply_margin(pool, valuation.valuation_id, as_of).action] += 1
-        except Exception as exc:  # noqa: BLE001 - one facility's fault must not hide the others
+        except Exception as exc:
             log.exception("margin not applied", extra={"event": "margin_not_applied", "facility_id": valuation.facility_id})
             report.errors.append({"facility": valuation.facility_id, "error": f"{type(exc).__name__}: {exc}"})
     report.inputs |= {"cause": cause, "facilities": len(valuations), "actions": dict(actions)}

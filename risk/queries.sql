@@ -50,6 +50,7 @@ SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM
 -- Ids not judged yet, in the order of their transactions.
 SELECT movement_id, recorded_xid::text::bigint FROM movement
  WHERE recorded_xid >= %(from_xid)s::text::xid8 AND NOT movement_id = ANY (%(done)s)
+   AND kind NOT IN ('APPEARED', 'CORRECTION')
  ORDER BY recorded_xid, movement_id LIMIT %(limit)s;
 
 -- name: new_refusals
