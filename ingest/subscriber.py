@@ -10,6 +10,7 @@ import logging
 import queue
 import socket
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -94,6 +95,9 @@ class Subscriber:
         self._inbox: queue.Queue[Delivery] = queue.Queue(maxsize=inbox_max)
         self._connection = 0
         self._connected = False
+        self._stopping = False
+        self._sent_away = threading.Event()
+        self._keeper = threading.Thread(target=self._come_back, name="mqtt-keeper", daemon=True)
         self._lock = threading.Lock()  # between an acknowledgement and a change of connection
         self._properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         self._properties.SessionExpiryInterval = session_expiry_s
@@ -112,13 +116,32 @@ class Subscriber:
 
     def start(self) -> None:
         """Connect in the background, for ever."""
+        self._connect()
+        self._keeper.start()
+
+    def _connect(self) -> None:
         self._client.connect_async(self._address.host, self._address.port, keepalive=30, clean_start=False, properties=self._properties)
         self._client.loop_start()
 
     def stop(self) -> None:
         """Leave the broker; the session stays there and keeps what is not acknowledged."""
+        self._stopping = True
+        self._sent_away.set()
+        self._keeper.join(10)
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _come_back(self) -> None:
+        """paho ends its loop when the broker itself says goodbye (a shutdown, a session taken over); start it again."""
+        while True:
+            self._sent_away.wait()
+            if self._stopping:
+                return
+            self._sent_away.clear()
+            self._client.loop_stop()
+            self._sent_away.wait(1.0)
+            if not self._stopping:
+                self._connect()
 
     def take(self, timeout_s: float) -> Delivery | None:
         """The next delivery of the present connection, or None when none came in time."""
@@ -163,6 +186,8 @@ class Subscriber:
         self, client: mqtt.Client, userdata: Any, flags: mqtt.DisconnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._new_connection()
+        if flags.is_disconnect_packet_from_server and not self._stopping:
+            self._sent_away.set()
         log.warning("connection to the broker ended: %s", reason, extra={"event": "broker_lost", "reason": str(reason)})
 
     def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
@@ -181,26 +206,31 @@ class Subscriber:
                     sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
 
 
+NO_SUBSCRIBERS = 0x10  # MQTT 5: the broker took the message and threw it away
+
+
 def publish_all(
     url: str, messages: Iterable[tuple[str, bytes]], *, client_id: str, ca_file: str | None = None, wait_s: float = 30.0
 ) -> int:
-    """Publish (topic, payload) pairs at QoS 1 and wait until the broker has them. Returns how many.
+    """Publish (topic, payload) pairs in order at QoS 1 and wait until the broker has each for somebody. Returns how many.
 
-    Raises OSError when the broker cannot be reached, and TimeoutError or PermissionError when it does not take a message.
+    A broker that has just started may not know the workers' shared subscriptions yet and then discards what it takes; it says so, and the
+    message is published again. Raises OSError when the broker cannot be reached, TimeoutError when it takes a message for nobody within
+    wait_s, PermissionError when it refuses us.
     """
     address = parse_mqtt_url(url)
     client = _client(address, client_id, manual_ack=False, ca_file=ca_file)
     ready = threading.Event()
-    refusals: list[str] = []
+    answers: dict[int, ReasonCode] = {}
+    refused: list[str] = []
 
     def on_connect(c: mqtt.Client, u: Any, flags: mqtt.ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if reason.is_failure:
-            refusals.append(str(reason))
+            refused.append(str(reason))
         ready.set()
 
     def on_publish(c: mqtt.Client, u: Any, mid: int, reason: ReasonCode, properties: Properties | None) -> None:
-        if reason.is_failure:
-            refusals.append(str(reason))
+        answers[mid] = reason
 
     client.on_connect = on_connect
     client.on_publish = on_publish
@@ -208,15 +238,23 @@ def publish_all(
     client.loop_start()
     count = 0
     try:
-        if not ready.wait(wait_s) or refusals:
-            raise PermissionError(f"the broker does not let us in: {', '.join(refusals) or 'no answer'}")
+        if not ready.wait(wait_s) or refused:
+            raise PermissionError(f"the broker does not let us in: {', '.join(refused) or 'no answer'}")
         for topic, payload in messages:
-            info = client.publish(topic, payload, qos=1)
-            info.wait_for_publish(wait_s)
-            if not info.is_published():
-                raise TimeoutError(f"the broker did not take a message on {topic} within {wait_s:g} s")
-            if refusals:
-                raise PermissionError(f"the broker refuses {topic}: {refusals[0]}")
+            deadline = time.monotonic() + wait_s
+            while True:
+                info = client.publish(topic, payload, qos=1)
+                info.wait_for_publish(wait_s)
+                if not info.is_published():
+                    raise TimeoutError(f"the broker did not take a message on {topic} within {wait_s:g} s")
+                reason = answers.pop(info.mid, None)
+                if reason is None or reason.value != NO_SUBSCRIBERS:
+                    break
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"nobody subscribes to {topic}; no ingest worker has ever been connected to this broker")
+                time.sleep(0.2)
+            if reason is not None and reason.is_failure:
+                raise PermissionError(f"the broker refuses {topic}: {reason}")
             count += 1
         return count
     finally:
