@@ -69,7 +69,7 @@ class _Lanes:
             told.clear()
             try:
                 fast.drain()
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - the edge of the loop: logged, tried again
                 log.warning("fast lane waits", extra={"event": "fast_lane_failed", "error": f"{type(exc).__name__}: {exc}"})
                 fast.forget()
                 lost.wait(0.5)

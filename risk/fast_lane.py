@@ -137,7 +137,14 @@ class FastLane:
         """After a crash: each event alone, so that one that a rule cannot bear does not hide the others."""
         alone: list[Snapshot] = [Snapshot(as_of=snapshot.as_of, movements=(m,)) for m in snapshot.movements]
         alone += [Snapshot(as_of=snapshot.as_of, refusals=(r,)) for r in snapshot.refusals]
-        return [evaluate_rule(rule, one) for rule in self._rules for one in alone]
+        results: list[RuleResult] = []
+        for rule in self._rules:
+            single = [evaluate_rule(rule, one) for one in alone]
+            borne = [r for r in single if r.error is None]
+            findings, cleared = tuple(f for r in borne for f in r.findings), tuple(c for r in borne for c in r.cleared)
+            results.append(RuleResult(rule=rule, findings=findings, cleared=cleared))
+            results.extend(r for r in single if r.error is not None)
+        return results
 
     def _settle(self, movements: Sequence[Movement]) -> int:
         """Exits that a release covers leave the book; returns how many."""

@@ -173,7 +173,7 @@ class Schedule:
         """Whether work was done. What stands in the way is logged; the next beat tries again."""
         try:
             work()
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - the edge of the loop: logged, tried again
             log.warning("scheduled work not done", extra={"event": "schedule_failed", "error": f"{type(exc).__name__}: {exc}"})
             return False
         return True
