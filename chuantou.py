@@ -42,7 +42,9 @@ def _seconds(text: str | None) -> float | None:
 
 def _embedded(run: Callable[[], int]) -> NoReturn:
     """Run a command of the one-machine stack; its errors are for the person at the terminal."""
+    from db.edition import StoreTooOld
     from db.embedded import EmbeddedServerError
+    from db.migrate import MigrationChanged
     from ingest.embedded_broker import EmbeddedBrokerError
     from simulators.embedded.place import StackRunsAlready
     from simulators.embedded.supervisor import StackFailed
@@ -51,6 +53,8 @@ def _embedded(run: Callable[[], int]) -> NoReturn:
         code = run()
     except (StackFailed, StackRunsAlready, EmbeddedServerError, EmbeddedBrokerError) as exc:
         _fail(str(exc), EXIT_FAILED)
+    except (MigrationChanged, StoreTooOld) as exc:
+        _fail(str(exc), EXIT_MISCONFIGURED)
     raise typer.Exit(code)
 
 
