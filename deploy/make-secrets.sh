@@ -24,6 +24,8 @@ put ingest_password "$(random)"
 put ingest_mqtt_url "mqtts://ingest:$(cat "$dir/ingest_password")@mosquitto:8883"
 put monitor_password "$(random)"
 put jwt_secret "$(random)$(random)"
+put release_secret "$(random)"
+put sample_users "{\"officer\": \"$(random)\", \"approver\": \"$(random)\", \"approver2\": \"$(random)\", \"operator\": \"$(random)\", \"devices\": \"$(random)\", \"auditor\": \"$(random)\", \"loader\": \"$(random)\"}"
 
 if [ ! -e "$dir/ca_cert" ]; then
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=Chuantou private CA" \

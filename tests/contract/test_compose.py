@@ -69,6 +69,16 @@ def test_command_is_a_command_of_the_program(name: str) -> None:
 
     import chuantou
 
+    entry = SERVICES[name].get("entrypoint", ["chuantou"])
+    if entry[-1] == "simulators":
+        from simulators.__main__ import _arguments
+        from simulators.settings import SimulatorSettings
+
+        assert _arguments(SimulatorSettings()).parse_args(SERVICES[name]["command"])
+        return
+    if entry[-1] != "chuantou":
+        assert f"deploy/{entry[-1]}" in (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+        return
     group = typer.main.get_command(chuantou.app)
     words = SERVICES[name]["command"]
     command = group.commands.get(words[0])  # type: ignore[attr-defined]
@@ -88,6 +98,8 @@ def test_settings_exist_in_the_classes(name: str) -> None:
 def test_secrets_are_files_and_never_in_clear(name: str) -> None:
     service = SERVICES[name]
     for variable, value in environment(service).items():
+        if variable == "CHUANTOU_CLOCK":
+            assert value == "${CHUANTOU_CLOCK:-}"
         assert not re.search(r"://[^/@\s]*:[^/@\s]*@", value), f"{variable} carries a password"
         if re.search(r"PASSWORD|SECRET|DATABASE_URL", variable):
             assert variable.endswith("_FILE"), f"{variable} is given in clear"
@@ -140,7 +152,7 @@ def test_broker_reads_the_files_that_the_program_writes() -> None:
 def test_service_is_pinned_bounded_and_confined(name: str) -> None:
     service = SERVICES[name]
     assert re.search(r":\d+\.\d+(\.\d+)?", service["image"]), "a floating tag"
-    assert service["restart"] in (("no",) if name == "migrate" else ("unless-stopped",))
+    assert service["restart"] in (("no",) if name in ("migrate", "sample-users", "sample-world") else ("unless-stopped",))
     limits = service["deploy"]["resources"]["limits"]
     assert limits["cpus"]
     assert limits["memory"]
@@ -205,6 +217,7 @@ def test_secrets_script_makes_what_compose_mounts(tmp_path: Path) -> None:
     assert not missing
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "ca_key").stat().st_mode & 0o777 == 0o600
+    assert len(json.loads(made["sample_users"])) == 7
     assert made["database_password"].strip() in made["database_url"]
     assert made["ingest_password"].strip() in made["ingest_mqtt_url"]
     verify = ["openssl", "verify", "-CAfile", str(folder / "ca_cert")]
