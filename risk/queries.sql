@@ -199,8 +199,11 @@ SELECT g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_
         WHERE a.zone_id = g.zone_id AND a.valid_to IS NULL AND d.enabled) near
  WHERE i.released_at IS NULL AND i.pledged_at <= %(settled)s - interval '24 hours'
    AND NOT EXISTS (SELECT 1 FROM goods_position p WHERE p.goods_id = g.goods_id AND p.last_seen_at >= i.pledged_at - interval '24 hours')
-   AND NOT EXISTS (SELECT 1 FROM trip_goods tg JOIN trip t USING (trip_id) JOIN vehicle_position v ON v.device_id = t.device_id
-                    WHERE tg.goods_id = g.goods_id AND t.status IN ('UNDER_WAY', 'ARRIVED') AND v.observed_at >= i.pledged_at - interval '24 hours')
+   -- A tracker sights what its trip carries, while the trip lasts; where the lorry drives afterwards says nothing of these goods.
+   AND NOT EXISTS (SELECT 1 FROM trip_goods tg JOIN trip t USING (trip_id) JOIN position v ON v.device_id = t.device_id
+                    WHERE tg.goods_id = g.goods_id AND t.status IN ('UNDER_WAY', 'ARRIVED') AND v.lon IS NOT NULL
+                      AND v.observed_at >= greatest(i.pledged_at - interval '24 hours', t.planned_from)
+                      AND v.observed_at <= CASE t.status WHEN 'ARRIVED' THEN t.planned_to ELSE 'infinity' END)
    AND NOT EXISTS (SELECT 1 FROM antenna_zone a JOIN device_event e USING (device_id)
                     WHERE a.zone_id = g.zone_id AND e.type IN ('tank', 'weight') AND e.observed_at >= i.pledged_at - interval '24 hours'
                       AND (g.kind = 'TANK_LOT' OR e.payload->>'goods_id' = g.goods_id));
