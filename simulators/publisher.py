@@ -61,16 +61,21 @@ class DeviceClient:
         self._quiet = False
         self._running = False
         self._v5 = device.format not in _OLD_PROTOCOL
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device.device_id, protocol=mqtt.MQTTv5 if self._v5 else mqtt.MQTTv311)
-        client.username_pw_set(device.device_id, password)
+        self._password = password
+        self._client = self._new_client()
+
+    def _new_client(self) -> mqtt.Client:
+        protocol = mqtt.MQTTv5 if self._v5 else mqtt.MQTTv311
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=self.device.device_id, protocol=protocol)
+        client.username_pw_set(self.device.device_id, self._password)
         client.max_queued_messages_set(BACKLOG_MESSAGES_MAX)
         client.max_inflight_messages_set(INFLIGHT_MAX)
         client.reconnect_delay_set(RECONNECT_S_MIN, RECONNECT_S_MAX)
         client.will_set(self.topic("presence"), OFFLINE, qos=1, retain=True)
-        if broker.tls:
-            client.tls_set(ca_certs=broker.ca_file)
+        if self._broker.tls:
+            client.tls_set(ca_certs=self._broker.ca_file)
         client.on_connect = self._on_connect
-        self._client = client
+        return client
 
     def topic(self, channel: str) -> str:
         """Where this device publishes: an OwnTracks client has a tree of its own for positions."""
@@ -81,6 +86,8 @@ class DeviceClient:
     def start(self) -> None:
         """Connect in the background, for as long as it takes."""
         if not self._running:
+            if self._quiet:  # a device that lost power starts afresh, with an empty memory
+                self._client = self._new_client()
             self._running, self._quiet = True, False
             self._client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
             self._client.loop_start()
