@@ -143,6 +143,11 @@ class AlertHub:
         for subscription in list(self._subscriptions):
             subscription.offer(None)
 
+    def end_streams_soon(self) -> None:
+        """end_streams from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.end_streams)
+
     def stop(self, wait_s: float = 5.0) -> None:
         """Stop listening."""
         self._ending.set()

@@ -44,7 +44,7 @@ class AccessToken(Out):
     """What signing in gives."""
 
     access_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
     expires_in: int = Field(description="Seconds of real time")
     roles: list[Role]
     user_id: str

@@ -91,17 +91,16 @@ class Comment(In):
 class StatusChange(In):
     """What the work on it has shown."""
 
-    status: Literal["ACK", "INVESTIGATING", "CONFIRMED", "EXPLAINED", "FALSE_ALARM"]
+    status: Literal["INVESTIGATING", "CONFIRMED", "EXPLAINED", "FALSE_ALARM"]
     version: Version = None
-    note: LongText | None = None
+    comment: LongText | None = None
 
 
 class Closing(In):
     """Closing P1 and P2 takes two users: the first call proposes, the second, by someone else, closes."""
 
-    reason: Literal["HANDLED", "EXPLAINED", "FALSE_ALARM", "DEVICE_FAULT", "DATA_ERROR", "DUPLICATE"]
+    reason: LongText
     version: Version = None
-    note: LongText | None = None
 
 
 class AuditEntry(Out):

@@ -111,9 +111,7 @@ def acknowledge_alert(alert_id: PathId, writer: Worker, body: Acknowledgement | 
     who = writer.user.user_id
 
     def do(pool: Pool, now: datetime, version: int | None) -> None:
-        risk_alerts.acknowledge(pool, writer.tenant, alert_id, actor=who, now=now, version=version)
-        if said.comment is not None:
-            risk_alerts.comment(pool, writer.tenant, alert_id, said.comment, actor=who, now=now)
+        risk_alerts.acknowledge(pool, writer.tenant, alert_id, who, version, now, comment=said.comment)
 
     return writer.perform("alert.acknowledge", body, _act(writer, alert_id, _seen_version(said.version, if_match), {}, do))
 
@@ -129,7 +127,7 @@ def assign_alert(alert_id: PathId, body: Assignment, writer: Worker, parts: Part
     who = writer.user.user_id
 
     def do(pool: Pool, now: datetime, version: int | None) -> None:
-        risk_alerts.assign(pool, writer.tenant, alert_id, body.owner, actor=who, now=now, version=version)
+        risk_alerts.assign(pool, writer.tenant, alert_id, who, version, now, owner=body.owner)
 
     return writer.perform("alert.assign", body, _act(writer, alert_id, seen, {"owner": body.owner}, do))
 
@@ -139,7 +137,7 @@ def comment_alert(alert_id: PathId, body: Comment, writer: Commenter) -> Respons
     """A note for the file."""
 
     def act(pool: Pool, now: datetime) -> Done:
-        risk_alerts.comment(pool, writer.tenant, alert_id, body.text, actor=writer.user.user_id, now=now)
+        risk_alerts.comment(pool, writer.tenant, alert_id, writer.user.user_id, now, text=body.text)
         done = _done(pool, writer, alert_id)
         return Done(done.body, "alert", alert_id, 201)
 
@@ -153,7 +151,7 @@ def set_alert_status(alert_id: PathId, body: StatusChange, writer: Worker, if_ma
     who = writer.user.user_id
 
     def do(pool: Pool, now: datetime, version: int | None) -> None:
-        risk_alerts.set_status(pool, writer.tenant, alert_id, body.status, actor=who, now=now, version=version, note=body.note)
+        risk_alerts.set_status(pool, writer.tenant, alert_id, who, version, now, status=body.status, comment=body.comment)
 
     return writer.perform("alert.status", body, _act(writer, alert_id, seen, {"status": body.status}, do))
 
@@ -165,6 +163,6 @@ def close_alert(alert_id: PathId, body: Closing, writer: Closer, if_match: IfMat
     who = writer.user.user_id
 
     def do(pool: Pool, now: datetime, version: int | None) -> None:
-        risk_alerts.close(pool, writer.tenant, alert_id, body.reason, actor=who, now=now, version=version, note=body.note)
+        risk_alerts.close(pool, writer.tenant, alert_id, who, version, now, reason=body.reason)
 
     return writer.perform("alert.close", body, _act(writer, alert_id, seen, {"reason": body.reason}, do))
