@@ -66,11 +66,12 @@ def demo(
     json: Annotated[Path | None, typer.Option("--json", help="Write the closing report here")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same world and incidents", min=0)] = 1,
     speed: Annotated[float, typer.Option(help="How many times as fast as the wall clock the world runs", min=1, max=100_000)] = 1440.0,
+    data_dir: Annotated[Path | None, typer.Option(help="Emptied at the start; default .chuantou/demo in the checkout")] = None,
 ) -> None:
     """Everything on this machine: a sample world around Shanghai, its incidents, a live status. Ctrl-C stops."""
     from simulators.embedded.demo import DemoOptions, run_demo
 
-    options = DemoOptions(_seconds(for_), json, seed, speed)
+    options = DemoOptions(_seconds(for_), json, seed, speed, data_dir)
     _embedded(lambda: run_demo(options))
 
 

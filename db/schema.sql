@@ -435,7 +435,7 @@ CREATE TABLE public.goods_unit (
     registered_at timestamp with time zone NOT NULL,
     identity_key text GENERATED ALWAYS AS (
 CASE
-    WHEN ((mill IS NOT NULL) AND (heat_no IS NOT NULL) AND (piece_no IS NOT NULL)) THEN ((((upper(mill) || '|'::text) || upper(heat_no)) || '|'::text) || upper(piece_no))
+    WHEN ((mill ~ '\S'::text) AND (heat_no ~ '\S'::text) AND (piece_no ~ '\S'::text)) THEN upper(regexp_replace(NORMALIZE(((((mill || '|'::text) || heat_no) || '|'::text) || piece_no), NFKC), '\s'::text, ''::text, 'g'::text))
     ELSE NULL::text
 END) STORED,
     CONSTRAINT goods_unit_check CHECK (((invoice_unit_price IS NULL) = (invoice_currency IS NULL))),
@@ -878,8 +878,8 @@ CREATE TABLE public.valuation (
     exposure numeric(20,2) NOT NULL,
     availability numeric(20,2) NOT NULL,
     effective_advance numeric(12,8),
-    coverage numeric(18,8),
-    ltv numeric(18,8),
+    coverage numeric(28,8),
+    ltv numeric(28,8),
     warning_line numeric(12,6) NOT NULL,
     margin_call_line numeric(12,6) NOT NULL,
     disposal_line numeric(12,6) NOT NULL,
