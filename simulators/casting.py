@@ -52,6 +52,8 @@ def cast_all(world: World, scenarios: Iterable[Scenario] | None = None) -> dict[
         for step in scenario.steps:
             if step.verb is Verb.INVOICE:
                 cast[step.words[0]] = f"DOC-FP-{scenario.name}"
+            elif step.verb is Verb.OFFER:
+                cast[step.words[0]] = f"{cast[step.options['of']]}-W"
         found[scenario.name] = cast
     return found
 
@@ -120,8 +122,8 @@ def _subject(world: World, scenario: Scenario, cast: Cast, name: str, rule: str 
             return "commodity", name, None
         raise ScenarioError(f"{scenario.name}: {name} is neither picked nor a facility or commodity")
     subject = cast[name]
-    if subject in world.goods_by_id:
-        return "goods", subject, world.facility_of.get(subject)
+    if subject in world.goods_by_id or subject.removesuffix("-W") in world.goods_by_id:
+        return "goods", subject, world.facility_of.get(subject.removesuffix("-W"))
     if subject in world.device_by_id:
         return "device", subject, None
     if subject.startswith("DOC-"):
@@ -133,10 +135,12 @@ def _subject(world: World, scenario: Scenario, cast: Cast, name: str, rule: str 
 
 def check(scenario: Scenario) -> None:
     """Raises ScenarioError when a claim or step names a subject that was not picked."""
-    names = {p.name for p in scenario.picks} | {s.words[0] for s in scenario.steps if s.verb is Verb.INVOICE and s.words}
+    names = {p.name for p in scenario.picks} | {s.words[0] for s in scenario.steps if s.verb in (Verb.INVOICE, Verb.OFFER) and s.words}
     for step in scenario.steps:
         needed = (
-            [] if step.verb in (Verb.QUOTE, Verb.EXPECT) else [*step.words, *(step.options[k] for k in ("lorry",) if k in step.options)]
+            []
+            if step.verb in (Verb.QUOTE, Verb.EXPECT)
+            else [*step.words, *(step.options[k] for k in ("lorry", "of") if k in step.options)]
         )
         for name in needed:
             if name not in names:

@@ -117,11 +117,11 @@ class ScenarioPlayer:
 
     def _offer(self, step: Step) -> None:
         """The same piece under another number, offered to another lender; the ledger must refuse it."""
-        unit, facility = self.world.goods_by_id[self._goods(step)], FACILITY_BY_ID[step.options["to"]]
+        unit, facility = self.world.goods_by_id[self.cast[step.options["of"]]], FACILITY_BY_ID[step.options["to"]]
         shed = next(u for u in self.world.goods if self.world.facility_of.get(u.goods_id) == facility.facility_id)
         twin = replace(
             unit,
-            goods_id=f"{unit.goods_id}-W",
+            goods_id=self._one(step),
             owner_party_id=facility.borrower_party_id,
             warehouse_id=shed.warehouse_id,
             zone_id=shed.zone_id,
