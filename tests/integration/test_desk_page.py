@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def api(pool: Pool, database_url: str) -> Iterator[ApiServer]:
-    with serve(pool, database_url, FixedClock(T0 + timedelta(minutes=8))) as running:
+    with serve(pool, database_url) as running:
         yield running
 
 
@@ -99,6 +99,7 @@ def lend(api: ApiServer, pool: Pool) -> None:
             )
         valuation = valuation_service.value_facility(pool, "FAC-1", at, "PRICE")
         margin_service.apply_margin(pool, valuation.valuation_id, at)
+    api.parts.clock = FixedClock(T0 + timedelta(minutes=8))
 
 
 def test_an_alert_appears_by_itself_and_is_worked_to_its_end_by_two_people(page: Page, api: ApiServer, pool: Pool) -> None:
