@@ -223,8 +223,9 @@ CREATE TABLE goods_unit (
   state               text NOT NULL CHECK (state IN ('EXPECTED','IN_TRANSIT','INBOUND_CHECK','STORED','PLEDGED','RELEASE_APPROVED','GATED_OUT','DELIVERED','MISSING','DISPUTED','QUARANTINED')),
   synthetic           boolean NOT NULL DEFAULT false,
   registered_at       timestamptz NOT NULL,
-  identity_key        text GENERATED ALWAYS AS (CASE WHEN mill IS NOT NULL AND heat_no IS NOT NULL AND piece_no IS NOT NULL
-                        THEN upper(mill) || '|' || upper(heat_no) || '|' || upper(piece_no) END) STORED,
+  -- Case, spaces and full-width letters do not make another piece; a blank part is none.
+  identity_key        text GENERATED ALWAYS AS (CASE WHEN mill ~ '\S' AND heat_no ~ '\S' AND piece_no ~ '\S'
+                        THEN upper(regexp_replace(normalize(mill || '|' || heat_no || '|' || piece_no, NFKC), '\s', '', 'g')) END) STORED,
   CHECK ((invoice_unit_price IS NULL) = (invoice_currency IS NULL))
 );
 CREATE INDEX goods_unit_identity ON goods_unit (identity_key) WHERE identity_key IS NOT NULL;
@@ -547,8 +548,8 @@ CREATE TABLE valuation (
   exposure         numeric(20,2) NOT NULL,
   availability     numeric(20,2) NOT NULL,
   effective_advance numeric(12,8),
-  coverage         numeric(18,8),             -- NULL = no exposure
-  ltv              numeric(18,8),             -- NULL = nothing of value
+  coverage         numeric(28,8),             -- NULL = no exposure; a fen that is left over makes it a very large number
+  ltv              numeric(28,8),             -- NULL = nothing of value
   warning_line     numeric(12,6) NOT NULL,
   margin_call_line numeric(12,6) NOT NULL,
   disposal_line    numeric(12,6) NOT NULL,
