@@ -19,9 +19,13 @@ INSERT INTO facility_balance (facility_id, currency) VALUES (%(facility_id)s, %(
 
 -- name: lock_facility
 -- Every command on a facility takes this lock first; goods follow in the order of their ids.
-SELECT b.facility_id, b.currency, b.principal, b.interest, b.fees, b.cash_margin, b.last_entry_no, b.last_hash, f.status, f.tenant_id, f.borrower_party_id
+SELECT b.facility_id, b.currency, b.principal, b.interest, b.fees, b.cash_margin, b.last_entry_no, b.last_hash
   FROM facility_balance b JOIN facility f USING (facility_id)
  WHERE b.facility_id = %(facility_id)s AND f.tenant_id = %(tenant_id)s FOR UPDATE OF b;
+
+-- name: locked_terms
+-- What else a command goes by, in a statement of its own: one that waited for the lock still sees the facility as it was before the wait.
+SELECT status, tenant_id, borrower_party_id, matures_on FROM facility WHERE facility_id = %(facility_id)s;
 
 -- name: set_facility_status
 -- Frozen, in disposal, or free again.

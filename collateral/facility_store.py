@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from psycopg import Connection
@@ -30,6 +30,7 @@ class LockedFacility:
     status: str
     tenant_id: str
     borrower_party_id: str
+    matures_on: date
 
 
 def lock_facility(conn: Connection[Any], tenant_id: str, facility_id: str) -> LockedFacility:
@@ -37,9 +38,9 @@ def lock_facility(conn: Connection[Any], tenant_id: str, facility_id: str) -> Lo
     row = one(conn, Q["lock_facility"], {"tenant_id": tenant_id, "facility_id": facility_id})
     if row is None:
         raise NotFound(f"there is no facility {facility_id}")
-    return LockedFacility(
-        balance=balance_from_row(row), status=row["status"], tenant_id=row["tenant_id"], borrower_party_id=row["borrower_party_id"]
-    )
+    terms = one(conn, Q["locked_terms"], {"facility_id": facility_id})
+    assert terms is not None
+    return LockedFacility(balance=balance_from_row(row), **terms)
 
 
 def balance_from_row(row: Mapping[str, Any]) -> Balance:

@@ -1,6 +1,6 @@
 -- name: valuation
 -- One mark with its facility's terms.
-SELECT v.valuation_id, v.tenant_id, v.facility_id, v.as_of, v.currency, v.gross_market_value, v.collateral_value, v.exposure, v.effective_advance, v.coverage,
+SELECT v.valuation_id, v.tenant_id, v.facility_id, v.as_of, v.cause, v.currency, v.gross_market_value, v.collateral_value, v.exposure, v.effective_advance, v.coverage,
        v.line_state, v.detail, f.advance_rate, f.disposal_cost, f.warning_line, f.margin_call_line, f.disposal_line, f.cure_unit, f.cure_length,
        f.cure_target, f.status AS facility_status
   FROM valuation v JOIN facility f USING (facility_id) WHERE v.valuation_id = %(valuation_id)s;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,30 +15,41 @@ from collateral.errors import NotFound, SamePersonRefused, WrongState
 from collateral.ids import new_id
 from collateral.lines import Lines, lines_of
 from collateral.margin import Cause, cause_split, cure_advance, cure_deadline, is_cured, main_cause
-from collateral.model import DisposalCase, LineState, MarginCall, MarginOutcome
+from collateral.model import Balance, DisposalCase, LineState, MarginCall, MarginOutcome
 from collateral.registry_store import one
 from collateral.transactions import in_transaction
 from collateral.valuation import FEN, call_amounts, fen_up, partial_sale_value, state_at
+from collateral.valuation_service import value_locked
 from db.pool import Pool
 
 ENGINE = "margin"
+_NEXT_INSTANT = timedelta(microseconds=1)  # the new mark is the newest
 
 
 def apply_margin(pool: Pool, valuation_id: str, now: datetime) -> MarginOutcome:
     """Issue, cure or escalate a call, or draft a disposal case, as this valuation demands. Repeating it changes nothing.
 
-    An older valuation than the facility's newest does nothing. Raises NotFound.
+    An older valuation than the facility's newest does nothing. When the book has moved since the valuation, a new one is made and acted on.
+    Raises NotFound.
     """
 
     def work(conn: Connection[Any]) -> MarginOutcome:
         mark = store.valuation(conn, valuation_id)
-        facility_store.lock_facility(conn, mark["tenant_id"], mark["facility_id"])
+        locked = facility_store.lock_facility(conn, mark["tenant_id"], mark["facility_id"])
         newest = one(conn, store.Q["latest_valuation"], {"facility_id": mark["facility_id"]})
         if newest is None or newest["valuation_id"] != valuation_id:
             return _outcome(mark, "none", call=store.open_call(conn, mark["facility_id"]), case=store.open_case(conn, mark["facility_id"]))
-        return _apply(conn, mark, now)
+        return _apply(conn, _up_to_date(conn, mark, locked.balance, now), now)
 
     return in_transaction(pool, work)
+
+
+def _up_to_date(conn: Connection[Any], mark: Mapping[str, Any], balance: Balance, now: datetime) -> Mapping[str, Any]:
+    """This mark, or a new one when money or goods have moved in the locked book since: nobody is called for what was paid meanwhile."""
+    if mark["detail"].get("book_entry_no") == balance.last_entry_no:
+        return mark
+    as_of = max(now, mark["as_of"] + _NEXT_INSTANT)
+    return store.valuation(conn, value_locked(conn, mark["facility_id"], as_of, mark["cause"]).valuation_id)
 
 
 def _lines(mark: Mapping[str, Any]) -> Lines:
@@ -178,7 +189,8 @@ def _escalate(conn: Connection[Any], mark: Mapping[str, Any], call: MarginCall |
 
 
 def expire_calls(pool: Pool, now: datetime) -> list[MarginOutcome]:
-    """Open calls past their cure deadline become ESCALATED, with a disposal case in DRAFT; judged on the facility's newest valuation.
+    """Open calls past their cure deadline become ESCALATED, with a disposal case in DRAFT; judged on the facility's newest valuation,
+    or on a new one when money or goods have moved since.
 
     A call whose newest valuation is cured is CURED instead. One that cannot be judged escalates as well: silence does not cure.
     """
@@ -189,13 +201,13 @@ def expire_calls(pool: Pool, now: datetime) -> list[MarginOutcome]:
         def work(
             conn: Connection[Any], call_id: str = call_id, facility_id: str = facility_id, tenant_id: str = tenant_id
         ) -> MarginOutcome | None:
-            facility_store.lock_facility(conn, tenant_id, facility_id)
+            locked = facility_store.lock_facility(conn, tenant_id, facility_id)
             call = store.open_call(conn, facility_id)
             if call is None or call.call_id != call_id or call.cure_deadline >= now:
                 return None
             newest = one(conn, store.Q["latest_valuation"], {"facility_id": facility_id})
             assert newest is not None
-            mark = store.valuation(conn, newest["valuation_id"])
+            mark = _up_to_date(conn, store.valuation(conn, newest["valuation_id"]), locked.balance, now)
             target = cure_advance(mark["cure_target"], _lines(mark), mark["effective_advance"])
             if mark["line_state"] != LineState.CANNOT_JUDGE and is_cured(mark["collateral_value"], mark["exposure"], target):
                 return _cure(conn, mark, call, store.open_case(conn, facility_id), now)

@@ -24,8 +24,10 @@ _SAME_PERSON = (
 )
 
 
-def in_transaction(pool: ConnectionPool[Connection[Any]], work: Callable[[Connection[Any]], T]) -> T:
+def in_transaction(pool: ConnectionPool[Connection[Any]], work: Callable[[Connection[Any]], T], *, one_instant: bool = False) -> T:
     """Run work in a transaction and commit. Serialization failures and deadlocks are tried again, a bounded number of times.
+
+    one_instant: all statements see the store as it was at the first (REPEATABLE READ); not inside another transaction.
 
     work may run several times: it must do nothing but talk to the connection. Raises StoreUnavailable when the store cannot be reached or stays
     contended, RejectedInput or EntryConflict where a constraint refused.
@@ -33,6 +35,8 @@ def in_transaction(pool: ConnectionPool[Connection[Any]], work: Callable[[Connec
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
             with pool.connection() as conn, conn.transaction():
+                if one_instant:
+                    conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 return work(conn)
         except (errors.SerializationFailure, errors.DeadlockDetected) as exc:
             if attempt == ATTEMPTS_MAX:

@@ -88,7 +88,14 @@ def value_facility(pool: Pool, facility_id: str, as_of: datetime, cause: str, pe
             store.insert_valuations(conn, [made])
         return made
 
-    return in_transaction(pool, work)
+    return in_transaction(pool, work, one_instant=True)
+
+
+def value_locked(conn: Connection[Any], facility_id: str, as_of: datetime, cause: str) -> Valuation:
+    """A mark inside the transaction of a command that holds the facility's lock."""
+    made = _valuation(assess(conn, facility_id, as_of), as_of, cause)
+    store.insert_valuations(conn, [made])
+    return made
 
 
 def value_all(pool: Pool, as_of: datetime, cause: str, tenant_id: str | None = None) -> list[Valuation]:
@@ -99,12 +106,12 @@ def value_all(pool: Pool, as_of: datetime, cause: str, tenant_id: str | None = N
         store.insert_valuations(conn, made)
         return made
 
-    return in_transaction(pool, work)
+    return in_transaction(pool, work, one_instant=True)
 
 
 def position(pool: Pool, facility_id: str, as_of: datetime) -> Position:
     """The figures of a facility at an instant; writes nothing. Raises NotFound."""
-    return in_transaction(pool, lambda conn: position_of(assess(conn, facility_id, as_of), as_of))
+    return in_transaction(pool, lambda conn: position_of(assess(conn, facility_id, as_of), as_of), one_instant=True)
 
 
 def assess(conn: Connection[Any], facility_id: str, as_of: datetime) -> Assessment:
@@ -249,6 +256,7 @@ def detail_of(a: Assessment) -> dict[str, Any]:
         "pending_value": fen(a.pool.pending_value),
         "cannot_judge": list(a.standing.why_not_judged),
         "raw_state": a.standing.raw_state,
+        "book_entry_no": a.book.balance.last_entry_no,
     }
 
 
