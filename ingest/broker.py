@@ -20,13 +20,16 @@ from psycopg.rows import dict_row
 
 from collateral.credentials import mosquitto_hash
 from db.sql import load_queries
+from ingest.topics import READY_TOPIC
 
 log = logging.getLogger(__name__)
 _Q = load_queries(__file__, "broker.sql")
 
 PASSWORD_FILE = "passwords"  # noqa: S105 - a file's name
+SERVICES_FILE = "services"
 ACL_FILE = "acl"
 WATCH_POLL_S = 2.0
+ADMISSION_POLL_S = 0.1
 CHANNELS_WRITTEN = ("reads", "position", "event", "health", "presence", "doc", "cmd/res")
 _FORBIDDEN_IN_NAMES = set("#+/:\n\r\0 ")
 
@@ -62,6 +65,38 @@ def monitor_account(password: str, username: str = "monitor") -> BrokerAccount:
     return BrokerAccount(username, mosquitto_hash(password), ("read $SYS/#",))
 
 
+def ready_account(password: str | None, username: str = "ready") -> BrokerAccount:
+    """May ask whether ingest workers are subscribed (READY_TOPIC), nothing else. None = the broker's entry script makes the password."""
+    return BrokerAccount(username, "" if password is None else mosquitto_hash(password), (f"write {READY_TOPIC}",))
+
+
+class Admission:
+    """Whether devices may log in: not from a start of the broker until an ingest worker has subscribed.
+
+    Mosquitto keeps the sessions of the workers over a restart, but not their shared subscriptions. What a device published before a worker
+    is back would be acknowledged and thrown away. A device that cannot log in keeps its messages.
+    """
+
+    def __init__(self, workers_subscribe: Callable[[], bool]) -> None:
+        self._workers_subscribe = workers_subscribe
+        self._starts = 0
+        self.open = False
+        self.lock = threading.Lock()  # held while the files are written as `open` says
+
+    def close(self) -> None:
+        """The broker is about to start. Call with the lock held."""
+        self._starts += 1
+        self.open = False
+
+    def ask(self) -> bool:
+        """Open when workers are subscribed. Returns whether it is open. Call without the lock: it asks the broker."""
+        starts = self._starts
+        if not self.open and self._workers_subscribe():
+            with self.lock:
+                self.open = starts == self._starts  # an answer of the broker before a restart says nothing
+        return self.open
+
+
 def device_account(device: DeviceOnBroker) -> BrokerAccount:
     """A device writes below its own prefix, hears its own commands, and nothing else; a gateway also speaks for the devices behind it."""
     lines: list[str] = []
@@ -92,20 +127,26 @@ def devices_on_broker(conn: psycopg.Connection[Any]) -> list[DeviceOnBroker]:
 def write_broker_files(folder: Path, accounts: Iterable[BrokerAccount], *, owner: tuple[int, int] | None = None) -> bool:
     """Write both files, each in one step, readable by the owner only. Returns whether anything changed.
 
-    owner: uid and gid of the broker's account, when we are root. Raises ValueError on a name that could widen the ACL.
+    owner: uid and gid of the broker's account, when we are root. A name that could widen the ACL, or that an account before it has, gets
+    no account: services come first, so that no device can take the place of one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    passwords: list[str] = []
     acl: list[str] = ["# Written from the device registry; changes made here are overwritten."]
-    for account in sorted(accounts, key=lambda a: a.username):
-        if not _is_plain(account.username.replace(":", "")) or ":" in account.username:
+    kept: dict[str, BrokerAccount] = {}
+    for account in accounts:
+        if not _is_plain(account.username.replace(":", "")) or ":" in account.username or account.username in kept:
             log.warning("no broker account for this name", extra={"event": "broker_name_refused", "device": account.username})
             continue
-        passwords.append(f"{account.username}:{account.password_hash}")
+        kept[account.username] = account
+    for _, account in sorted(kept.items()):
         acl += ["", f"user {account.username}", *(f"topic {line}" for line in account.acl)]
     # The ACL first: a client that can log in a moment before its topics are there would lose messages.
     changed = _replace(folder / ACL_FILE, "\n".join(acl) + "\n", owner)
-    return _replace(folder / PASSWORD_FILE, "\n".join(passwords) + "\n", owner) or changed
+    return _replace(folder / PASSWORD_FILE, _password_lines(kept.values()), owner) or changed
+
+
+def _password_lines(accounts: Iterable[BrokerAccount]) -> str:
+    return "\n".join(sorted(f"{a.username}:{a.password_hash}" for a in accounts if a.password_hash)) + "\n"
 
 
 def _replace(path: Path, text: str, owner: tuple[int, int] | None) -> bool:
@@ -131,7 +172,10 @@ def _replace(path: Path, text: str, owner: tuple[int, int] | None) -> bool:
 
 
 class BrokerFilesWatcher:
-    """Keeps the files like the registry: on NOTIFY `registry`, and by polling in case that was missed."""
+    """Keeps the files like the registry: on NOTIFY `registry`, and by polling in case that was missed.
+
+    admission: devices are in the files only while it is open; None = always (the broker's entry script sees to it).
+    """
 
     def __init__(
         self,
@@ -142,6 +186,7 @@ class BrokerFilesWatcher:
         *,
         owner: tuple[int, int] | None = None,
         poll_s: float = WATCH_POLL_S,
+        admission: Admission | None = None,
     ) -> None:
         self.database_url = database_url
         self.folder = folder
@@ -149,16 +194,33 @@ class BrokerFilesWatcher:
         self.reload = reload
         self.owner = owner
         self.poll_s = poll_s
+        self.admission = admission
         self.stopping = threading.Event()
+        self._devices: tuple[BrokerAccount, ...] = ()
 
     def write_once(self, conn: psycopg.Connection[Any]) -> bool:
         """Bring the files up to date and reload the broker when they changed."""
-        accounts = [*self.service_accounts, *(device_account(d) for d in devices_on_broker(conn))]
-        changed = write_broker_files(self.folder, accounts, owner=self.owner)
+        self._devices = tuple(device_account(d) for d in devices_on_broker(conn))
+        return self._write()
+
+    def _write(self) -> bool:
+        if self.admission is None:
+            return self._write_files(self._devices)
+        self.admission.ask()
+        with self.admission.lock:
+            return self._write_files(self._devices if self.admission.open else ())
+
+    def _write_files(self, devices: tuple[BrokerAccount, ...]) -> bool:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _replace(self.folder / SERVICES_FILE, _password_lines(self.service_accounts), self.owner)
+        changed = write_broker_files(self.folder, (*self.service_accounts, *devices), owner=self.owner)
         if changed:
-            log.info("broker files written", extra={"event": "broker_files_written", "accounts": len(accounts)})
+            log.info("broker files written", extra={"event": "broker_files_written", "devices": len(devices)})
             self.reload()
         return changed
+
+    def _pause_s(self) -> float:
+        return self.poll_s if self.admission is None or self.admission.open else min(ADMISSION_POLL_S, self.poll_s)
 
     def run(self) -> None:
         """Until `stopping` is set. Survives the loss of the store: the files stay as they are until it is back."""
@@ -170,8 +232,10 @@ class BrokerFilesWatcher:
                     conn.execute("LISTEN registry")
                     while not self.stopping.is_set():
                         self.write_once(conn)
-                        for _ in conn.notifies(timeout=self.poll_s, stop_after=1):
+                        for _ in conn.notifies(timeout=self._pause_s(), stop_after=1):
                             pass
             except (psycopg.Error, OSError) as exc:
                 log.warning("broker files wait for the store", extra={"event": "broker_files_waiting", "error": str(exc)})
+                if self._devices and self.admission is not None:
+                    self._write()  # a broker that starts while the store is away admits the devices that were known
                 self.stopping.wait(1.0)

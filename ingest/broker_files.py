@@ -8,7 +8,7 @@ import signal
 import psycopg
 from pydantic import ValidationError
 
-from ingest.broker import BrokerFilesWatcher, ingest_account, monitor_account
+from ingest.broker import BrokerFilesWatcher, ingest_account, monitor_account, ready_account
 from ingest.broker_settings import BrokerFilesSettings
 from ingest.logs import log_to_stderr
 
@@ -28,7 +28,7 @@ def main(*, watch: bool) -> int:
         )
         log.error("misconfigured: %s", "; ".join(faults), extra={"event": "misconfigured"})
         return 2
-    services = [ingest_account(settings.broker_ingest_password.get_secret_value())]
+    services = [ingest_account(settings.broker_ingest_password.get_secret_value()), ready_account(None)]
     if settings.broker_monitor_password is not None:
         services.append(monitor_account(settings.broker_monitor_password.get_secret_value()))
     url = settings.database_url.get_secret_value()

@@ -18,7 +18,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 from db.embedded import account_for_servers, dies_with_parent, free_port, reachable_by
-from ingest.broker import ACL_FILE, PASSWORD_FILE, BrokerAccount, write_broker_files
+from ingest.broker import ACL_FILE, PASSWORD_FILE, Admission, BrokerAccount, write_broker_files
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +136,8 @@ class EmbeddedBroker:
         self._packages_dir = packages_dir or data_dir.parent / "mosquitto-packages"
         self._program: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._services: tuple[BrokerAccount, ...] = ()
+        self._admission: Admission | None = None
 
     @property
     def owner(self) -> tuple[int, int] | None:
@@ -160,6 +162,10 @@ class EmbeddedBroker:
         if write_broker_files(self.files_dir, accounts, owner=self.owner):
             self.reload()
 
+    def admit_by(self, admission: Admission, services: tuple[BrokerAccount, ...]) -> None:
+        """From now on every start lets in the services only, until admission is open and its owner writes the other accounts."""
+        self._admission, self._services = admission, services
+
     def _prepare_folders(self) -> None:
         for folder in (self.data_dir, self.files_dir, self.data_dir / "store"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -172,6 +178,10 @@ class EmbeddedBroker:
         """Start and wait until it accepts connections."""
         self._program = self._program or obtain_mosquitto(self._packages_dir)
         self._prepare_folders()
+        if self._admission is not None:
+            with self._admission.lock:
+                self._admission.close()
+                write_broker_files(self.files_dir, self._services, owner=self.owner)
         for name in (PASSWORD_FILE, ACL_FILE):
             if not (self.files_dir / name).exists():
                 write_broker_files(self.files_dir, (), owner=self.owner)

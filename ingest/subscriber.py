@@ -26,12 +26,12 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from collateral.clock import Clock
 from collateral.errors import MisconfiguredService
 from ingest.screen import Delivery
-from ingest.topics import subscriptions
+from ingest.topics import READY_TOPIC, subscriptions
 
 log = logging.getLogger(__name__)
 
 FULL_WAIT_S = 2.0  # how long the network thread may wait for room in the inbox
-RECONNECT_S_MAX = 5
+RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 2.0  # devices wait for us after a start of the broker
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Subscriber:
         self._properties.SessionExpiryInterval = session_expiry_s
         self._properties.ReceiveMaximum = receive_max
         self._client = _client(self._address, client_id, manual_ack=True, ca_file=ca_file)
-        self._client.reconnect_delay_set(1, RECONNECT_S_MAX)
+        self._client.reconnect_delay_set(RECONNECT_S_MIN, RECONNECT_S_MAX)  # type: ignore[arg-type]  # paho only compares and doubles them
         self._client.on_connect = self._on_connect
         self._client.on_pre_connect = self._on_pre_connect
         self._client.on_disconnect = self._on_disconnect
@@ -139,7 +139,7 @@ class Subscriber:
                 return
             self._sent_away.clear()
             self._client.loop_stop()
-            self._sent_away.wait(1.0)
+            self._sent_away.wait(0.5)
             if not self._stopping:
                 self._connect()
 
@@ -195,6 +195,10 @@ class Subscriber:
             topic = message.topic
         except UnicodeDecodeError:
             topic = message._topic.decode("utf-8", "backslashreplace")
+        if topic == READY_TOPIC:
+            if message.qos:
+                client.ack(message.mid, message.qos)
+            return
         delivery = Delivery(topic, bytes(message.payload), self._clock.now(), message.mid, message.qos, self._connection, message.retain)
         try:
             self._inbox.put(delivery, timeout=FULL_WAIT_S)
@@ -207,6 +211,35 @@ class Subscriber:
 
 
 NO_SUBSCRIBERS = 0x10  # MQTT 5: the broker took the message and threw it away
+
+
+def workers_subscribe(url: str, *, ca_file: str | None = None, wait_s: float = 2.0) -> bool:
+    """Whether the broker has an ingest worker for what devices say. False also when it cannot be reached or refuses us.
+
+    url: an account that may write READY_TOPIC.
+    """
+    address = parse_mqtt_url(url)
+    client = _client(address, "", manual_ack=False, ca_file=ca_file)
+    answers: list[ReasonCode] = []
+
+    def on_connect(c: mqtt.Client, u: Any, flags: mqtt.ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
+        if reason.is_failure:
+            answers.append(reason)
+        else:
+            c.publish(READY_TOPIC, b"", qos=1)
+
+    client.on_connect = on_connect
+    client.on_publish = lambda c, u, mid, reason, properties: answers.append(reason)
+    deadline = time.monotonic() + wait_s
+    try:
+        client.connect(address.host, address.port)
+        while not answers and time.monotonic() < deadline:
+            if client.loop(0.1) != mqtt.MQTT_ERR_SUCCESS:
+                break
+        client.disconnect()
+    except (OSError, ValueError):
+        return False
+    return bool(answers) and not answers[0].is_failure and answers[0].value != NO_SUBSCRIBERS
 
 
 def publish_all(

@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import lru_cache
 
 TOPIC_BYTES_MAX = 512
+READY_TOPIC = "v1/_ready"
+"""Nothing is ever said here. Workers subscribe to it last, so a broker that has somebody for it has somebody for all the others."""
 
 
 class DeviceClass(StrEnum):
@@ -109,8 +111,9 @@ def parse_topic(topic: str) -> DeviceTopic | OwnTracksTopic:
 
 
 def subscriptions(share: str) -> list[str]:
-    """Topic filters of one group of workers: every data channel and the OwnTracks tree, never commands."""
+    """Topic filters of one group of workers: every data channel and the OwnTracks tree, never commands; READY_TOPIC last."""
     return [f"$share/{share}/v1/+/+/+/+/{c}" for c in INGESTED_CHANNELS] + [
         f"$share/{share}/owntracks/+/+",
         *(f"$share/{share}/owntracks/+/+/{sub}" for sub in OWNTRACKS_CHANNELS if sub),
+        f"$share/{share}/{READY_TOPIC}",
     ]

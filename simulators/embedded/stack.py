@@ -20,9 +20,10 @@ from collateral.credentials import mosquitto_hash
 from db.embedded import EmbeddedPostgres, free_port
 from db.migrate import MigrationReport, migrate
 from db.pool import Pool, open_pool
-from ingest.broker import BrokerAccount, BrokerFilesWatcher, ingest_account, monitor_account
+from ingest.broker import Admission, BrokerAccount, BrokerFilesWatcher, ingest_account, monitor_account, ready_account
 from ingest.embedded_broker import EmbeddedBroker
 from ingest.logs import JsonLines
+from ingest.subscriber import workers_subscribe
 from simulators.embedded.supervisor import Role, StackFailed, Supervisor
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Stack:
         self._ingest_password = secrets.token_urlsafe(24)
         self._monitor_password = secrets.token_urlsafe(24)
         self._replay_password = secrets.token_urlsafe(24)
+        self._ready_password = secrets.token_urlsafe(24)
         self._watcher: BrokerFilesWatcher | None = None
         self._watching: threading.Thread | None = None
         self._guarded: dict[str, int | None] = {}
@@ -100,15 +102,24 @@ class Stack:
         report = migrate(self.postgres.url)
         self._pool = open_pool(self.postgres.url, name="stack", size_max=4)
         ensure_tenant(self.pool, self.plan.tenant)
-        services: tuple[BrokerAccount, ...] = (ingest_account(self._ingest_password), monitor_account(self._monitor_password))
+        services: tuple[BrokerAccount, ...] = (
+            ingest_account(self._ingest_password),
+            monitor_account(self._monitor_password),
+            ready_account(self._ready_password),
+        )
         if self.plan.replay_account:
             services += (BrokerAccount("replay", mosquitto_hash(self._replay_password), ("write v1/#", "write owntracks/#")),)
+        admission = Admission(lambda: workers_subscribe(self.broker.url_for("ready", self._ready_password)))
+        self.broker.admit_by(admission, services)
         self._watcher = BrokerFilesWatcher(
-            self.postgres.url, self.broker.files_dir, services, self.broker.reload, owner=self.broker.owner, poll_s=1.0
+            self.postgres.url,
+            self.broker.files_dir,
+            services,
+            self.broker.reload,
+            owner=self.broker.owner,
+            poll_s=1.0,
+            admission=admission,
         )
-        self.broker.set_accounts(services)
-        with self.pool.connection() as conn:
-            self._watcher.write_once(conn)
         self.broker.start()
         self._watching = threading.Thread(target=self._watcher.run, name="broker-files", daemon=True)
         self._watching.start()

@@ -138,10 +138,15 @@ def test_ports_and_health_paths_exist_in_the_program() -> None:
 
 
 def test_broker_reads_the_files_that_the_program_writes() -> None:
-    from ingest.broker import ACL_FILE, PASSWORD_FILE
+    from ingest.broker import ACL_FILE, PASSWORD_FILE, SERVICES_FILE
+    from ingest.topics import READY_TOPIC
 
     broker = (ROOT / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8")
-    assert f"password_file /accounts/{PASSWORD_FILE}" in broker
+    entry = (ROOT / "deploy/mosquitto/entry.sh").read_text(encoding="utf-8")
+    assert "OWN_DIR:-/tmp/broker}" in entry
+    assert "password_file /tmp/broker/passwords" in broker
+    assert {f"$accounts/{PASSWORD_FILE}", f"$accounts/{SERVICES_FILE}"} <= set(re.findall(r"\$accounts/\w+", entry))
+    assert f"-t {READY_TOPIC} " in entry
     assert f"acl_file /accounts/{ACL_FILE}" in broker
     assert "broker-accounts:/accounts:ro" in SERVICES["mosquitto"]["volumes"]
     assert "broker-accounts:/accounts" in SERVICES["broker-files"]["volumes"]

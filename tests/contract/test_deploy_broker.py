@@ -15,10 +15,12 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from collateral.clock import SystemClock
 from collateral.credentials import mosquitto_hash
 from db.embedded import free_port
-from ingest.broker import DeviceOnBroker, device_account, ingest_account, write_broker_files
+from ingest.broker import BrokerAccount, BrokerFilesWatcher, DeviceOnBroker, device_account, ingest_account, ready_account
 from ingest.embedded_broker import EmbeddedBrokerError, obtain_mosquitto
+from ingest.subscriber import Subscriber
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 15.0
@@ -41,6 +43,7 @@ class Broker:
         subprocess.run(["sh", str(ROOT / "deploy/make-secrets.sh"), str(self.secrets)], check=True, capture_output=True)
         config = (ROOT / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8")
         for inside, outside in (
+            ("/tmp/broker/", f"{folder}/own/"),
             ("/accounts/", f"{self.accounts}/"),
             ("/run/secrets/", f"{self.secrets}/"),
             ("/mosquitto/data/", f"{folder}/data/"),
@@ -57,10 +60,25 @@ class Broker:
             "ACCOUNTS_DIR": str(self.accounts),
             "MOSQUITTO_CONFIG": str(folder / "mosquitto.conf"),
             "ACCOUNTS_POLL_S": "0.1",
+            "OWN_DIR": str(folder / "own"),
+            "READY_PORT": str(self.port),
+            "READY_CA_FILE": str(self.secrets / "ca_cert"),
             "PATH": f"{program.parent}:{os.environ.get('PATH', '')}",
         }
         self.log = (folder / "log").open("wb")
         self.process = subprocess.Popen(["sh", str(ROOT / "deploy/mosquitto/entry.sh")], env=env, stdout=self.log, stderr=self.log)
+
+    def write(self, *devices: BrokerAccount) -> None:
+        """As `chuantou broker-files` does."""
+        services = (ingest_account("ingest-secret"), ready_account(None))
+        BrokerFilesWatcher("", self.accounts, services, lambda: None)._write_files(devices)
+
+    def worker(self) -> Subscriber:
+        """A subscribed ingest worker."""
+        url = f"mqtts://ingest:ingest-secret@localhost:{self.port}"
+        worker = Subscriber(url, client_id="ingest-1", clock=SystemClock(), ca_file=str(self.secrets / "ca_cert"))
+        worker.start()
+        return worker
 
     def accepts(self) -> bool:
         try:
@@ -110,16 +128,20 @@ def test_broker_waits_for_accounts_takes_changes_over_and_ends_cleanly(broker: B
     assert broker.process.poll() is None
     assert not broker.accepts(), "without account files nobody may come in"
 
-    write_broker_files(broker.accounts, [ingest_account("ingest-secret")])
+    broker.write(device_account(reader))
     until(broker.accepts, "listening")
     assert broker.answer_to("ingest", "ingest-secret") == "Success"
-    assert broker.answer_to("R-1", "reader-secret") == "Not authorized"
+    assert broker.answer_to("R-1", "reader-secret") == "Not authorized", "a worker first"
+    worker = broker.worker()
+    try:
+        until(lambda: broker.answer_to("R-1", "reader-secret") == "Success", "a worker is subscribed, the device comes in")
+    finally:
+        worker.stop()
 
-    write_broker_files(broker.accounts, [ingest_account("ingest-secret"), device_account(reader)])
-    until(lambda: broker.answer_to("R-1", "reader-secret") == "Success", "the new device comes in")
-
-    write_broker_files(broker.accounts, [ingest_account("ingest-secret")])
+    broker.write()
     until(lambda: broker.answer_to("R-1", "reader-secret") == "Not authorized", "the revoked device stays out")
+    broker.write(device_account(reader))
+    until(lambda: broker.answer_to("R-1", "reader-secret") == "Success", "the worker's session keeps the door open")
 
     broker.process.terminate()
     assert broker.process.wait(WAIT_S) == 0
@@ -127,7 +149,7 @@ def test_broker_waits_for_accounts_takes_changes_over_and_ends_cleanly(broker: B
 
 
 def test_broker_speaks_tls_only_and_with_our_authority(broker: Broker) -> None:
-    write_broker_files(broker.accounts, [ingest_account("ingest-secret")])
+    broker.write()
     until(broker.accepts, "listening")
     with pytest.raises(ssl.SSLCertVerificationError), socket.create_connection(("127.0.0.1", broker.port), timeout=5) as raw:
         ssl.create_default_context().wrap_socket(raw, server_hostname="localhost")
