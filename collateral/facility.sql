@@ -95,6 +95,19 @@ SELECT p.pledge_id, p.tenant_id, p.facility_id, p.receipt_no, p.filing_no, p.sta
 SELECT goods_id, state, quantity, unit, commodity_code, owner_party_id, zone_id, warehouse_id FROM goods_unit
  WHERE goods_id = ANY(%(goods_ids)s) AND tenant_id = %(tenant_id)s ORDER BY goods_id FOR UPDATE;
 
+-- name: not_under_receipt
+-- Units that do not lie under this receipt.
+SELECT g.goods_id FROM unnest(%(goods_ids)s::text[]) AS g(goods_id)
+ WHERE NOT EXISTS (SELECT 1 FROM receipt_item ri WHERE ri.receipt_no = %(receipt_no)s AND ri.goods_id = g.goods_id AND ri.ended_at IS NULL)
+ ORDER BY g.goods_id;
+
+-- name: lock_receipts
+-- The receipts over a pledge's goods, its own among them: papers and goods are pledged one after the other.
+SELECT r.receipt_no, r.state FROM warehouse_receipt r
+ WHERE r.receipt_no = %(receipt_no)s
+    OR r.receipt_no IN (SELECT ri.receipt_no FROM receipt_item ri WHERE ri.goods_id = ANY(%(goods_ids)s) AND ri.ended_at IS NULL)
+ ORDER BY r.receipt_no FOR NO KEY UPDATE;
+
 -- name: activate_pledge
 -- From now on these goods secure the loan.
 UPDATE pledge SET status = 'ACTIVE', approved_by = %(actor)s, pledged_at = %(now)s WHERE pledge_id = %(pledge_id)s;
@@ -112,18 +125,36 @@ SELECT goods_id, quantity, unit FROM pledge_item WHERE pledge_id = %(pledge_id)s
 UPDATE goods_unit SET state = %(state)s WHERE goods_id = ANY(%(goods_ids)s) AND state = ANY(%(from)s);
 
 -- name: conflicting_pledge
--- The live pledge that holds one of these goods, by id, by VIN, by mill identity or by receipt.
-SELECT mine.goods_id, other.pledge_id AS other_pledge_id, other.goods_id AS other_goods_id, other.facility_id AS other_facility_id,
+-- The live pledge that holds one of these goods, by id, by VIN or by mill identity.
+SELECT mine.goods_id, op.tenant_id AS other_tenant_id, other.pledge_id AS other_pledge_id, other.goods_id AS other_goods_id, other.facility_id AS other_facility_id,
        CASE WHEN other.goods_id = mine.goods_id THEN 'goods_id' WHEN other.vin = mine.vin THEN 'vin' ELSE 'identity_key' END AS matched_by,
        coalesce(mine.vin, mine.identity_key) AS identity
   FROM pledge_item mine
   JOIN pledge_item other ON other.released_at IS NULL AND (other.pledge_id <> mine.pledge_id OR other.goods_id <> mine.goods_id)
        AND (other.goods_id = mine.goods_id OR other.vin = mine.vin OR other.identity_key = mine.identity_key)
+  JOIN pledge op ON op.pledge_id = other.pledge_id
  WHERE mine.pledge_id = %(pledge_id)s ORDER BY mine.goods_id;
+
+-- name: split_receipt
+-- The pledge of another facility under the same receipt: one loan has the paper, the other the goods.
+WITH mine AS (
+  SELECT p.pledge_id, p.facility_id, p.receipt_no, i.goods_id,
+         (SELECT ri.receipt_no FROM receipt_item ri WHERE ri.goods_id = i.goods_id AND ri.ended_at IS NULL) AS lies_under
+    FROM pledge p JOIN pledge_item i USING (pledge_id) WHERE p.pledge_id = %(pledge_id)s
+)
+SELECT mine.goods_id, o.tenant_id AS other_tenant_id, o.pledge_id AS other_pledge_id, o.facility_id AS other_facility_id, mine.lies_under AS receipt_no
+  FROM mine JOIN pledge o ON o.receipt_no = mine.lies_under
+ WHERE o.facility_id <> mine.facility_id AND o.discharged_at IS NULL AND o.status <> 'DRAFT'
+UNION ALL
+SELECT mine.goods_id, o.tenant_id, o.pledge_id, o.facility_id, mine.receipt_no
+  FROM mine JOIN receipt_item ri ON ri.receipt_no = mine.receipt_no AND ri.ended_at IS NULL
+  JOIN pledge_item oi ON oi.goods_id = ri.goods_id AND oi.released_at IS NULL JOIN pledge o ON o.pledge_id = oi.pledge_id
+ WHERE o.facility_id <> mine.facility_id
+ LIMIT 1;
 
 -- name: conflicting_receipt
 -- The pledge that holds this receipt.
-SELECT p.pledge_id AS other_pledge_id, p.facility_id AS other_facility_id FROM pledge p
+SELECT p.tenant_id AS other_tenant_id, p.pledge_id AS other_pledge_id, p.facility_id AS other_facility_id FROM pledge p
  WHERE p.receipt_no = %(receipt_no)s AND p.pledge_id <> %(pledge_id)s AND p.discharged_at IS NULL AND p.status <> 'DRAFT';
 
 -- name: insert_refusal

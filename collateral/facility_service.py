@@ -66,7 +66,10 @@ def open_facility(pool: Pool, command: OpenFacility, actor: str, now: datetime) 
 
 
 def create_pledge(pool: Pool, command: CreatePledge, actor: str, now: datetime) -> Pledge:
-    """A draft that names goods; nothing is held until another person approves it. A known pledge_id is an EntryConflict."""
+    """A draft that names goods; nothing is held until another person approves it. A known pledge_id is an EntryConflict.
+
+    With a receipt, all goods lie under it; it is the tenant's own. Raises RejectedInput, NotFound, WrongState.
+    """
     if not 1 <= len(command.goods_ids) <= PLEDGE_GOODS_MAX or len(set(command.goods_ids)) != len(command.goods_ids):
         raise RejectedInput(f"a pledge names 1 to {PLEDGE_GOODS_MAX} units, and each once", field="goods_ids")
     pledge_id = command.pledge_id or new_id("pledge")
@@ -76,6 +79,8 @@ def create_pledge(pool: Pool, command: CreatePledge, actor: str, now: datetime) 
         if locked.status == "CLOSED":
             raise WrongState(f"facility {command.facility_id} is closed", status=locked.status)
         require_known(conn, "goods", command.tenant_id, command.goods_ids)
+        require_known(conn, "receipts", command.tenant_id, [command.receipt_no])
+        _require_under_receipt(conn, command.receipt_no, command.goods_ids)
         params = {**asdict(command), "pledge_id": pledge_id, "goods_ids": list(command.goods_ids), "actor": actor, "now": now}
         conn.execute(store.Q["insert_pledge"], params)
         conn.execute(store.Q["insert_pledge_items"], params)
@@ -87,7 +92,7 @@ def create_pledge(pool: Pool, command: CreatePledge, actor: str, now: datetime) 
 def approve_pledge(pool: Pool, tenant_id: str, pledge_id: str, actor: str, now: datetime) -> Pledge:
     """The second person makes a draft live: goods held, one PLEDGE entry in the book.
 
-    Raises AlreadyPledged when any unit is live elsewhere (by id, VIN, mill identity or receipt); the refusal is kept and told to the fast lane.
+    Raises AlreadyPledged when any unit is live elsewhere (by id, VIN, mill identity or receipt) or its receipt secures another facility; the refusal is kept and told to the fast lane.
     Raises SamePersonRefused, WrongState, NotFound.
     """
 
@@ -105,11 +110,14 @@ def approve_pledge(pool: Pool, tenant_id: str, pledge_id: str, actor: str, now: 
         unfit = [f"{g['goods_id']} is {g['state']}" for g in goods if g["state"] not in (*_PLEDGEABLE, "PLEDGED", "RELEASE_APPROVED")]
         if unfit:
             raise WrongState(f"these units cannot be pledged: {', '.join(unfit[:5])}", units=unfit[:100])
+        _require_valid_receipt(conn, pledge)
         try:
             conn.execute(store.Q["activate_items"], {"pledge_id": pledge_id, "now": now})
             conn.execute(store.Q["activate_pledge"], {"pledge_id": pledge_id, "actor": actor, "now": now})
         except errors.UniqueViolation as exc:
             raise _HeldElsewhere(exc.diag.constraint_name) from exc
+        if one(conn, store.Q["split_receipt"], {"pledge_id": pledge_id}) is not None:
+            raise _HeldElsewhere("one_loan_per_receipt")
         held = [(r["goods_id"], r["quantity"], r["unit"]) for r in many(conn, store.Q["pledged_quantities"], {"pledge_id": pledge_id})]
         entry = store.entry(
             pledge.facility_id,
@@ -132,6 +140,22 @@ def approve_pledge(pool: Pool, tenant_id: str, pledge_id: str, actor: str, now: 
         raise _already_pledged(pool, tenant_id, pledge_id, str(exc), actor, now) from exc
 
 
+def _require_under_receipt(conn: Connection[Any], receipt_no: str | None, goods_ids: tuple[str, ...]) -> None:
+    if receipt_no is None:
+        return
+    outside = [r["goods_id"] for r in many(conn, store.Q["not_under_receipt"], {"receipt_no": receipt_no, "goods_ids": list(goods_ids)})]
+    if outside:
+        raise RejectedInput(f"not under receipt {receipt_no}: {', '.join(outside[:5])}", field="receipt_no", units=outside[:100])
+
+
+def _require_valid_receipt(conn: Connection[Any], pledge: Pledge) -> None:
+    receipts = many(conn, store.Q["lock_receipts"], {"receipt_no": pledge.receipt_no, "goods_ids": list(pledge.goods_ids)})
+    invalid = [r for r in receipts if r["receipt_no"] == pledge.receipt_no and r["state"] not in ("ISSUED", "ENDORSED")]
+    if invalid:
+        raise WrongState(f"receipt {pledge.receipt_no} is {invalid[0]['state']}: it secures nothing", status=invalid[0]["state"])
+    _require_under_receipt(conn, pledge.receipt_no, pledge.goods_ids)
+
+
 def _already_pledged(pool: Pool, tenant_id: str, pledge_id: str, constraint: str, actor: str, now: datetime) -> LedgerRefusal:
     """Finds who holds the goods and keeps the refusal, in a transaction of its own: the refused one is gone."""
 
@@ -141,7 +165,9 @@ def _already_pledged(pool: Pool, tenant_id: str, pledge_id: str, constraint: str
         if conflict is None and pledge.receipt_no is not None:
             conflict = one(conn, store.Q["conflicting_receipt"], {"pledge_id": pledge_id, "receipt_no": pledge.receipt_no})
             conflict = None if conflict is None else {**conflict, "matched_by": "receipt_no", "receipt_no": pledge.receipt_no}
-        detail = {"pledge_id": pledge_id, "facility_id": pledge.facility_id, "constraint": constraint, **(conflict or {})}
+        if conflict is None and (split := one(conn, store.Q["split_receipt"], {"pledge_id": pledge_id})) is not None:
+            conflict = {**split, "matched_by": "receipt_no"}
+        detail = {"pledge_id": pledge_id, "facility_id": pledge.facility_id, "constraint": constraint, **_told(conflict or {}, tenant_id)}
         store.refuse(
             conn,
             tenant_id=tenant_id,
@@ -154,9 +180,18 @@ def _already_pledged(pool: Pool, tenant_id: str, pledge_id: str, constraint: str
         )
         what = detail.get("goods_id") or detail.get("receipt_no") or "one of these goods"
         where = f"pledge {detail.get('other_pledge_id', 'another')} of facility {detail.get('other_facility_id', 'unknown')}"
+        if detail.get("held_by_another_tenant"):
+            where = "another lender's loan"
         return AlreadyPledged(f"{what} already secures {where} (same {detail.get('matched_by', constraint)})", **detail)
 
     return in_transaction(pool, work)
+
+
+def _told(conflict: Mapping[str, Any], tenant_id: str) -> dict[str, Any]:
+    """What a tenant may know of the pledge that is in its way: of another tenant's only that there is one."""
+    if conflict.get("other_tenant_id", tenant_id) == tenant_id:
+        return {k: v for k, v in conflict.items() if k != "other_tenant_id"}
+    return {k: v for k, v in conflict.items() if not k.startswith("other_")} | {"held_by_another_tenant": True}
 
 
 def post_cash(pool: Pool, command: CashMovement, actor: str, now: datetime) -> PostedEntry:

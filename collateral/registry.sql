@@ -59,6 +59,10 @@ SELECT z.zone_id, z.warehouse_id FROM zone z JOIN warehouse w USING (warehouse_i
 -- Which of these units the tenant has.
 SELECT goods_id FROM goods_unit WHERE tenant_id = %(tenant_id)s AND goods_id = ANY(%(ids)s);
 
+-- name: known_receipts
+-- Which of these receipts the tenant has.
+SELECT receipt_no FROM warehouse_receipt WHERE tenant_id = %(tenant_id)s AND receipt_no = ANY(%(ids)s);
+
 -- name: known_devices
 -- Which of these devices the tenant has.
 SELECT device_id FROM device WHERE tenant_id = %(tenant_id)s AND device_id = ANY(%(ids)s);

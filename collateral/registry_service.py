@@ -45,6 +45,7 @@ from collateral.zones import Corridor, Fence
 from db.pool import Pool
 
 GOODS_MAX = 5000
+_LATER_STATES = ("PLEDGED", "RELEASE_APPROVED", "GATED_OUT", "DELIVERED")
 DOCUMENTS_MAX = 5000
 _EPC = re.compile(r"^[0-9A-Za-z:._/+-]{1,128}$")
 _TRIP_STEPS = {"PLANNED": {"UNDER_WAY", "CANCELLED"}, "UNDER_WAY": {"ARRIVED", "CANCELLED"}, "ARRIVED": set(), "CANCELLED": set()}
@@ -196,6 +197,8 @@ def _first_repeated(ids: Any) -> str | None:
 def _goods_fault(unit: GoodsRegistration, units: Mapping[str, str], zones: Mapping[str, str]) -> str | None:
     if not unit.quantity.is_finite() or unit.quantity <= 0:
         return f"quantity {unit.quantity} is not greater than 0"
+    if unit.state in _LATER_STATES:
+        return f"a unit is not registered as {unit.state}; that comes of a pledge or a release"
     if unit.commodity_code not in units:
         return f"unknown commodity {unit.commodity_code}"
     try:

@@ -35,7 +35,7 @@ def notify(conn: Connection[Any], channel: str, payload: str = "") -> None:
 
 
 def require_known(conn: Connection[Any], what: str, tenant_id: str, ids: Iterable[str | None]) -> None:
-    """Raises RejectedInput naming what the tenant does not have. what: parties, warehouses, zones, goods, devices."""
+    """Raises RejectedInput naming what the tenant does not have. what: parties, warehouses, zones, goods, receipts, devices."""
     wanted = sorted({i for i in ids if i is not None})
     if not wanted:
         return
