@@ -16,6 +16,7 @@ from collateral.valuation import state_at
 CLEAR_POINTS = Decimal("0.01")
 CLEAR_MARKS = 2
 _WORSE = {LineState.OK: 0, LineState.WARNING: 1, LineState.MARGIN_CALL: 2, LineState.DISPOSAL: 3}
+_BETTER = {LineState.DISPOSAL: LineState.MARGIN_CALL, LineState.MARGIN_CALL: LineState.WARNING, LineState.WARNING: LineState.OK}
 
 
 class Cause(StrEnum):
@@ -34,20 +35,21 @@ def line_above(state: LineState, lines: Lines) -> Decimal | None:
 def next_state(previous: LineState, coverages: Sequence[Decimal | None], lines: Lines) -> LineState:
     """The state after a mark. coverages: newest first, this mark's own included; None = nothing owed.
 
-    Down at once, and through several lines straight to the worst. Up only when coverage stood a point above the line for two marks in a row.
+    Down at once, and through several lines straight to the worst. Up line by line, over each only when coverage stood a point above it for two
+    marks in a row.
     """
     raw = state_at(coverages[0], lines)
     if previous not in _WORSE or _WORSE[raw] >= _WORSE[previous]:
         return raw
     if coverages[0] is None:
         return LineState.OK
-    line = line_above(previous, lines)
-    assert line is not None
     recent = coverages[:CLEAR_MARKS]
-    cleared = len(recent) == CLEAR_MARKS and all(c is None or c >= line + CLEAR_POINTS for c in recent)
-    if cleared:
-        return raw
-    return previous
+    state = previous
+    while state is not raw and (line := line_above(state, lines)) is not None:
+        if len(recent) < CLEAR_MARKS or any(c is not None and c < line + CLEAR_POINTS for c in recent):
+            break
+        state = _BETTER[state]
+    return state
 
 
 def cure_deadline(issued_at: datetime, unit: str, length: int) -> tuple[datetime, bool]:
@@ -60,10 +62,12 @@ def cure_deadline(issued_at: datetime, unit: str, length: int) -> tuple[datetime
 
 
 def cure_advance(target: str, lines: Lines, effective_advance: Decimal | None) -> Decimal:
-    """Exposure per collateral value at which a call is cured: the pool's own advance rate, or what the warning line stands for."""
-    if target == "WARNING":
-        return 1 / lines.warning
-    return effective_advance if effective_advance else 1 / lines.start
+    """Exposure per collateral value at which a call is cured: the pool's own advance rate, or what the warning line stands for.
+
+    Never more than the warning line stands for: a call that asks for nothing would be cured and issued again at every mark.
+    """
+    at_warning = 1 / lines.warning
+    return at_warning if target == "WARNING" else min(at_warning, effective_advance or 1 / lines.start)
 
 
 def is_cured(collateral_value: Decimal, exposure: Decimal, advance: Decimal) -> bool:

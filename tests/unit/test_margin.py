@@ -32,7 +32,9 @@ POINT = D("0.01")
         (LineState.WARNING, [W + POINT], LineState.WARNING),
         (LineState.MARGIN_CALL, [C + POINT, C + POINT], LineState.WARNING),
         (LineState.MARGIN_CALL, [W, C], LineState.MARGIN_CALL),
-        (LineState.DISPOSAL, [W, W], LineState.OK),
+        (LineState.DISPOSAL, [W, W], LineState.WARNING),  # up line by line: the warning has not cleared
+        (LineState.MARGIN_CALL, [W + POINT, C + POINT], LineState.WARNING),
+        (LineState.DISPOSAL, [W + POINT, W + POINT], LineState.OK),
         (LineState.DISPOSAL, [X + D("0.009"), W], LineState.DISPOSAL),
         (LineState.DISPOSAL, [None, X], LineState.OK),
         (LineState.CANNOT_JUDGE, [C], LineState.WARNING),
@@ -99,6 +101,8 @@ def test_cure_from_both_sides() -> None:
     assert is_cured(D(0), D(0), D("0.70"))
     assert cure_advance("START", LINES, D("0.65")) == D("0.65")
     assert cure_advance("WARNING", LINES, D("0.65")) == 1 / W
+    assert cure_advance("START", LINES, None) == 1 / LINES.start
+    assert cure_advance("START", LINES, D("0.80")) == 1 / W  # a pool lent above the facility's rate: the call asks for something
 
 
 def test_release_check_names_what_is_short_and_what_helps() -> None:
