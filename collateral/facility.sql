@@ -232,16 +232,19 @@ SELECT release_id, facility_id, tenant_id FROM release_order
  WHERE status IN ('REQUESTED', 'MAKER_OK', 'CHECKER_OK', 'ISSUED', 'PICKING') AND valid_to < %(now)s ORDER BY facility_id, release_id;
 
 -- name: covering_release
--- The issued order that covers a unit at an instant, or that has settled it at that very instant.
+-- The order that covered a unit at an instant, or that has settled it at that very instant. It was issued before the unit left, and had not ended
+-- then: a gate's late report is judged by the time of the exit.
 SELECT o.release_id, o.facility_id, o.tenant_id FROM release_item i JOIN release_order o USING (release_id)
- WHERE i.goods_id = %(goods_id)s AND i.returned_at IS NULL AND o.issued_at IS NOT NULL
+ WHERE i.goods_id = %(goods_id)s AND o.issued_at IS NOT NULL
    AND (i.gated_out_at = %(at)s
-        OR (i.gated_out_at IS NULL AND o.status IN ('ISSUED', 'PICKING') AND %(at)s BETWEEN o.valid_from - %(tolerance)s AND o.valid_to + %(tolerance)s))
- ORDER BY o.issued_at DESC LIMIT 1;
+        OR (i.gated_out_at IS NULL AND (i.returned_at IS NULL OR i.returned_at > %(at)s) AND o.issued_at <= %(at)s + %(skew)s
+            AND %(at)s BETWEEN o.valid_from - %(tolerance)s AND o.valid_to + %(tolerance)s))
+ ORDER BY i.returned_at IS NULL DESC, o.issued_at DESC LIMIT 1;
 
 -- name: gate_out_item
--- The unit has left under this order.
-UPDATE release_item SET gated_out_at = %(at)s WHERE release_id = %(release_id)s AND goods_id = %(goods_id)s AND gated_out_at IS NULL AND returned_at IS NULL
+-- The unit has left under this order; if it was counted as left over since, it was not.
+UPDATE release_item SET gated_out_at = %(at)s, returned_at = NULL
+ WHERE release_id = %(release_id)s AND goods_id = %(goods_id)s AND gated_out_at IS NULL AND (returned_at IS NULL OR returned_at > %(at)s)
 RETURNING goods_id;
 
 -- name: release_pledge_item

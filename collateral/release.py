@@ -19,6 +19,7 @@ SECOND_CHECK_SHARE = Decimal("0.10")
 SECOND_CHECK_WINDOW = timedelta(hours=24)
 VALID_MAX = timedelta(hours=48)
 GATE_TOLERANCE = timedelta(minutes=30)
+CLOCK_SKEW_MAX = timedelta(minutes=5)
 _HASH_ROUNDS = 20_000
 
 

@@ -21,6 +21,7 @@ from collateral.ids import new_id
 from collateral.model import ReleaseOrder
 from collateral.registry_store import many, one
 from collateral.release import (
+    CLOCK_SKEW_MAX,
     GATE_TOLERANCE,
     SECOND_CHECK_WINDOW,
     VALID_MAX,
@@ -106,6 +107,9 @@ def _effect(a: Assessment, goods_ids: tuple[str, ...]) -> tuple[Decimal, Release
     going = [u for u in a.pool.units if u.goods_id in wanted]
     advance = a.pool.effective_advance or a.book.credit.advance_rate
     counted = sum((u.collateral_value for u in going), start=Decimal(0))
+    stays = a.pool.collateral_value - counted
+    if stays > 0:  # the better goods of a mixed pool must not go on the average of all
+        advance = min(advance, (a.pool.weighted_advance - sum(u.collateral_value * u.advance for u in going)) / stays) or advance
     market = sum((u.market_value for u in going), start=Decimal(0))
     return fen(market), check_release(a.pool.collateral_value, counted, a.standing.exposure, advance, a.book.credit.control_value_floor)
 
@@ -303,14 +307,15 @@ def expire_releases(pool: Pool, now: datetime) -> list[str]:
 def record_gate_out(pool: Pool, goods_id: str, at: datetime, now: datetime, *, actor: str = "gate") -> ReleaseOrder | None:
     """Settle a unit that left under an issued order: its lien ends, the book says so.
 
-    None when no issued order covers this unit at this time (30 minutes of tolerance). Repeating it changes nothing.
+    None when no issued order covered this unit at this time (30 minutes of tolerance). An exit that is reported after the order has expired
+    or was cancelled counts by its own time. Repeating it changes nothing.
     """
     return in_transaction(pool, lambda conn: settle_gate_out(conn, goods_id, at, now, actor=actor))
 
 
 def settle_gate_out(conn: Connection[Any], goods_id: str, at: datetime, now: datetime, *, actor: str = "gate") -> ReleaseOrder | None:
     """record_gate_out inside the caller's transaction."""
-    row = one(conn, store.Q["covering_release"], {"goods_id": goods_id, "at": at, "tolerance": GATE_TOLERANCE})
+    row = one(conn, store.Q["covering_release"], {"goods_id": goods_id, "at": at, "tolerance": GATE_TOLERANCE, "skew": CLOCK_SKEW_MAX})
     if row is None:
         return None
     release_id = str(row["release_id"])
@@ -334,7 +339,10 @@ def settle_gate_out(conn: Connection[Any], goods_id: str, at: datetime, now: dat
         store.append(conn, entry, locked.balance)
         conn.execute(store.Q["discharge_if_empty"], {"pledge_id": item["pledge_id"], "now": now})
     store.set_goods_state(conn, [goods_id], "GATED_OUT", only_from=("PLEDGED", "RELEASE_APPROVED"))
-    if set(order.gated_out_ids) | {goods_id} >= set(order.goods_ids) - set(order.returned_ids):
+    left_over = set(order.returned_ids) - {goods_id}
+    if order.status not in _OPEN:
+        conn.execute(store.Q["set_release_status"], {"release_id": release_id, "status": "RECONCILED" if left_over else "GATED_OUT"})
+    elif set(order.gated_out_ids) | {goods_id} >= set(order.goods_ids) - left_over:
         conn.execute(store.Q["close_release"], {"release_id": release_id, "status": "GATED_OUT", "now": now})
     else:
         conn.execute(store.Q["set_release_status"], {"release_id": release_id, "status": "PICKING"})
