@@ -46,13 +46,20 @@ class _HeldElsewhere(Exception):
 
 def open_facility(pool: Pool, command: OpenFacility, actor: str, now: datetime) -> str:
     """A loan facility with what it accepts. Raises RejectedInput that says which line is wrong, EntryConflict on a known id."""
-    lines_of(command.advance_rate, command.disposal_cost, command.warning_line, command.margin_call_line, command.disposal_line)
+    lines = lines_of(command.advance_rate, command.disposal_cost, command.warning_line, command.margin_call_line, command.disposal_line)
+    if command.matures_on <= business_date(command.opened_at or now):
+        raise RejectedInput(f"a facility that matures on {command.matures_on} is over before it opens", field="matures_on")
     codes = [c.commodity_code for c in command.commodities]
     if not codes or len(set(codes)) != len(codes):
         raise RejectedInput("a facility accepts at least one commodity, and each once", field="commodities")
     for commodity in command.commodities:
         if commodity.check_source == commodity.primary_source:
             raise RejectedInput(f"{commodity.commodity_code}: a source cannot check itself", field="check_source")
+        if not 0 < commodity.advance_rate < 1 or 1 / commodity.advance_rate <= lines.warning:
+            raise RejectedInput(
+                f"{commodity.commodity_code}: a loan at {commodity.advance_rate} would be born under the warning line {lines.warning:.4f}",
+                field="advance_rate",
+            )
 
     def work(conn: Connection[Any]) -> str:
         require_known(conn, "parties", command.tenant_id, [command.borrower_party_id, command.lender_party_id])
@@ -217,7 +224,7 @@ def post_cash(pool: Pool, command: CashMovement, actor: str, now: datetime) -> P
             raise WrongState(f"facility {command.facility_id} is closed", status=locked.status)
         postings = ledger.cash_postings(command.kind, command.amount, locked.balance)
         if command.kind in (CashKind.DRAWDOWN, CashKind.MARGIN_RETURN) and business_date(at) >= business_date(now):
-            _check_availability(conn, command, locked.status, now)
+            _check_availability(conn, command, locked, now)
         entry = store.entry(
             command.facility_id,
             command.kind,
@@ -234,17 +241,19 @@ def post_cash(pool: Pool, command: CashMovement, actor: str, now: datetime) -> P
     return in_transaction(pool, work)
 
 
-def _check_availability(conn: Connection[Any], command: CashMovement, status: str, now: datetime) -> None:
-    if status != "ACTIVE":
-        raise WrongState(f"facility {command.facility_id} is {status}: no draw", status=status)
+def _check_availability(conn: Connection[Any], command: CashMovement, locked: store.LockedFacility, now: datetime) -> None:
+    if locked.status != "ACTIVE":
+        raise WrongState(f"facility {command.facility_id} is {locked.status}: no draw", status=locked.status)
+    if command.kind is CashKind.DRAWDOWN and business_date(now) > locked.matures_on:
+        raise WrongState(f"facility {command.facility_id} matured on {locked.matures_on}: no draw", status=locked.status)
     a = assess(conn, command.facility_id, now)
     if a.pool.cannot_judge or a.standing.raw_state is LineState.CANNOT_JUDGE:
         raise Shortfall("the collateral cannot be judged: " + ", ".join(a.standing.why_not_judged), reasons=list(a.standing.why_not_judged))
     expired = sorted(code for code, flags in a.pool.price_flags.items() if "expired" in flags)
     if expired:
         raise Shortfall(f"the price of {', '.join(expired)} is more than three trading days old: no draw", reasons=expired)
-    usable = min(a.book.credit.limit_amount, a.standing.borrowing_base) - a.standing.exposure
-    usable -= sum((u.collateral_value * u.advance for u in a.pool.units if u.sighting is Sighting.HELD), start=ZERO)
+    held = sum((u.collateral_value * u.advance for u in a.pool.units if u.sighting is Sighting.HELD), start=ZERO)
+    usable = min(a.book.credit.limit_amount, a.standing.borrowing_base - held) - a.standing.exposure
     if command.amount > usable:
         short = fen(command.amount - usable)
         raise Shortfall(

@@ -18,6 +18,7 @@ from collateral.model import Balance
 from collateral.signing import canonical_json
 
 GENESIS = ""
+AMOUNT_END = Decimal(10) ** 18
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +56,7 @@ def cash_postings(kind: CashKind, amount: Decimal, balance: Balance) -> tuple[Po
 
     Raises RejectedInput on an amount that is not positive or has more than two places, Shortfall when more is paid or returned than there is.
     """
-    if not amount.is_finite() or amount <= 0 or amount != amount.quantize(Decimal("0.01")):
+    if not amount.is_finite() or not 0 < amount < AMOUNT_END or amount != amount.quantize(Decimal("0.01")):
         raise RejectedInput(f"amount {amount} is not a positive amount in whole fen", field="amount")
 
     def pair(debit: str, credit: str) -> tuple[Posting, ...]:

@@ -78,7 +78,10 @@ class UnitValue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PoolValue:
-    """Value of all units of a facility. cannot_judge: reasons by commodity; its units count nothing and the whole is not judged."""
+    """Value of all units of a facility. cannot_judge: reasons by commodity; its units count nothing and the whole is not judged.
+
+    price_flags: of the commodities that are pledged.
+    """
 
     units: tuple[UnitValue, ...]
     gross_market_value: Decimal
@@ -148,6 +151,7 @@ def value_pool(
 ) -> PoolValue:
     """Value every unit and add up. A commodity that the facility does not accept makes its units ineligible, not unjudged."""
     on = business_date(as_of)
+    pledged = {unit.commodity_code for unit in units}
     valued: list[UnitValue] = []
     cannot: dict[str, str] = {}
     gross = collateral = confirmed = held = pending = weighted = ZERO
@@ -180,7 +184,7 @@ def value_pool(
         pending_value=pending,
         weighted_advance=weighted,
         cannot_judge=cannot,
-        price_flags={code: p.flags for code, p in prices.items() if isinstance(p, PickedPrice) and p.flags},
+        price_flags={code: p.flags for code, p in prices.items() if isinstance(p, PickedPrice) and p.flags and code in pledged},
         prices={code: p for code, p in prices.items() if isinstance(p, PickedPrice)},
     )
 

@@ -30,26 +30,26 @@ SELECT DISTINCT ON (q.commodity_code, q.source) q.price_id, q.commodity_code, q.
 SELECT d.tenant_id, max(s.last_observed_at) AS stream_at FROM device_state s JOIN device d USING (device_id) GROUP BY d.tenant_id;
 
 -- name: units
--- Live pledged units with what bears on their value. Sightings: tags, vehicles that carry the unit, gauges in a tank lot's zone.
+-- Live pledged units with what bears on their value. Sightings: tags, vehicles that carry the unit, gauges in a tank lot's zone; by the tenant's own devices.
 WITH item AS (
-  SELECT i.goods_id, i.facility_id, i.quantity, i.unit, i.pledged_at, p.receipt_no
+  SELECT i.goods_id, i.facility_id, i.quantity, i.unit, i.pledged_at, p.receipt_no, p.tenant_id
     FROM pledge_item i JOIN pledge p USING (pledge_id)
    WHERE i.facility_id = ANY(%(facility_ids)s) AND i.pledged_at <= %(as_of)s AND (i.released_at IS NULL OR i.released_at > %(as_of)s)
 ), seen AS (
   SELECT DISTINCT ON (goods_id) goods_id, least(seen_at, %(as_of)s) AS seen_at, device_id
-    FROM (SELECT i.goods_id, gp.last_seen_at AS seen_at, gp.device_id
+    FROM (SELECT i.goods_id, i.tenant_id, gp.last_seen_at AS seen_at, gp.device_id
             FROM item i JOIN tag_binding b ON b.goods_id = i.goods_id AND b.valid_to IS NULL
             JOIN goods_position gp ON gp.tag_epc = b.tag_epc AND gp.last_seen_at >= b.valid_from
           UNION ALL
-          SELECT i.goods_id, v.observed_at, v.device_id
+          SELECT i.goods_id, i.tenant_id, v.observed_at, v.device_id
             FROM vehicle_position v CROSS JOIN LATERAL unnest(v.goods) AS g(goods_id) JOIN item i ON i.goods_id = g.goods_id
           UNION ALL
-          SELECT i.goods_id, e.observed_at, e.device_id
+          SELECT i.goods_id, i.tenant_id, e.observed_at, e.device_id
             FROM item i JOIN goods_unit g ON g.goods_id = i.goods_id AND g.kind = 'TANK_LOT' AND g.zone_id IS NOT NULL
             JOIN antenna_zone a ON a.zone_id = g.zone_id AND a.valid_to IS NULL
             CROSS JOIN LATERAL (SELECT observed_at, device_id FROM device_event
                                  WHERE device_id = a.device_id AND type = 'tank' AND observed_at <= %(as_of)s ORDER BY observed_at DESC LIMIT 1) e
-         ) all_sightings
+         ) all_sightings JOIN device USING (device_id, tenant_id)
    ORDER BY goods_id, seen_at DESC
 ), alarmed AS (
   SELECT goods_id, array_agg(DISTINCT rule_code) FILTER (WHERE severity = 'P1') AS open_p1, array_agg(DISTINCT rule_code) FILTER (WHERE severity = 'P2') AS open_p2
