@@ -165,7 +165,15 @@ def raise_composite(conn: Connection[Any], alert: AlertState, *, was: Severity, 
         "legs": list(alert.composite_legs),
         "reason": "several legs alarmed on one pledge",
     }
-    append_event(conn, alert.alert_id, alert.tenant_id, now=now, actor="rule:composite", kind="RAISED", detail=detail)
+    append_event(
+        conn,
+        alert.alert_id,
+        alert.tenant_id,
+        now=now,
+        actor="rule:composite",
+        kind="RAISED" if alert.severity is not was else "REFRESHED",
+        detail=detail,
+    )
 
 
 def alert_for_update(conn: Connection[Any], tenant_id: str, alert_id: str) -> dict[str, Any] | None:

@@ -277,17 +277,19 @@ SELECT inv.document_id, inv.tenant_id, inv.number, inv.contract_no, inv.seller_p
   FROM inv
   CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE kind = 'WAYBILL') AS waybills, count(*) FILTER (WHERE kind = 'TRANSFER_NOTE') AS notes
                         FROM kin WHERE kin.invoice_id = inv.document_id) k
-  CROSS JOIN LATERAL (
-       SELECT count(*) AS n FROM (
-         SELECT 1 FROM document_goods dg JOIN movement m ON m.goods_id = dg.goods_id AND m.kind IN ('GATE_OUT', 'GATE_IN', 'SITE_CHANGE', 'APPEARED')
-          WHERE dg.document_id IN (SELECT inv.document_id UNION ALL SELECT kin.document_id FROM kin WHERE kin.invoice_id = inv.document_id)
-            AND m.occurred_at >= inv.issued_at - interval '30 days'
-         UNION ALL
-         SELECT 1 FROM kin JOIN trip t ON t.waybill_document_id = kin.document_id WHERE kin.invoice_id = inv.document_id AND t.status IN ('UNDER_WAY', 'ARRIVED')
-         UNION ALL
-         SELECT 1 FROM kin JOIN movement m ON m.vehicle_plate = kin.vehicle_plate AND m.occurred_at BETWEEN inv.issued_at - interval '30 days' AND inv.issued_at + interval '30 days'
-          WHERE kin.invoice_id = inv.document_id
-         LIMIT 1) found) moved
+  CROSS JOIN LATERAL (  -- one look per unit by index, over at the first hit
+       SELECT CASE WHEN EXISTS (
+           SELECT 1 FROM (SELECT inv.document_id UNION ALL SELECT kin.document_id FROM kin WHERE kin.invoice_id = inv.document_id) paper (document_id)
+             JOIN document_goods dg USING (document_id)
+            CROSS JOIN LATERAL (SELECT 1 FROM movement m WHERE m.goods_id = dg.goods_id AND m.occurred_at >= inv.issued_at - interval '30 days'
+                                   AND m.kind IN ('GATE_OUT', 'GATE_IN', 'SITE_CHANGE', 'APPEARED') LIMIT 1) hit)
+         OR EXISTS (
+           SELECT 1 FROM kin JOIN trip t ON t.waybill_document_id = kin.document_id WHERE kin.invoice_id = inv.document_id AND t.status IN ('UNDER_WAY', 'ARRIVED'))
+         OR EXISTS (
+           SELECT 1 FROM kin JOIN movement m ON m.vehicle_plate = kin.vehicle_plate
+              AND m.occurred_at BETWEEN inv.issued_at - interval '30 days' AND inv.issued_at + interval '30 days'
+            WHERE kin.invoice_id = inv.document_id)
+         THEN 1 ELSE 0 END AS n) moved
  WHERE k.notes = 0 AND (k.waybills = 0 OR moved.n = 0)
  ORDER BY inv.document_id;
 

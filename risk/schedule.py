@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
+from time import monotonic
 from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -67,9 +69,9 @@ def jobs_of(settings: RiskSettings, tuning: Tuning) -> tuple[Job, ...]:
 
 
 class ClockTrigger(BaseTrigger):  # type: ignore[misc]
-    """Fires when the product's clock reaches the next due instant, and not sooner after the last start than the job's gap."""
+    """Fires when the product's clock reaches the next due instant, and not sooner after the last start than gap() in real time."""
 
-    def __init__(self, clock: Clock, timetable: Timetable, gap: timedelta) -> None:
+    def __init__(self, clock: Clock, timetable: Timetable, gap: Callable[[], timedelta]) -> None:
         self._clock = clock
         self._timetable = timetable
         self._gap = gap
@@ -77,7 +79,7 @@ class ClockTrigger(BaseTrigger):  # type: ignore[misc]
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         wait_s = max(0.0, self._clock.real_seconds_until(self._timetable.next_after(self._clock.now())))
         wait = timedelta(seconds=min(wait_s, 366 * 86_400.0))
-        return now + (max(wait, self._gap) if previous_fire_time is not None else wait)
+        return now + (max(wait, self._gap()) if previous_fire_time is not None else wait)
 
 
 class Schedule:
@@ -89,6 +91,7 @@ class Schedule:
         self._jobs = {job.name: job for job in jobs_of(settings, tuning)}
         self._tuning = tuning
         self._wake = threading.Event()
+        self._took: dict[str, timedelta] = {}
         self._slack = timedelta(seconds=2.0 / max(clock.real_seconds(timedelta(seconds=1)), 1e-9))
 
     def wake(self, channel: str) -> None:
@@ -105,7 +108,7 @@ class Schedule:
         scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(THREADS)})
         for job in self._jobs.values():
             scheduler.add_job(
-                self._fire, ClockTrigger(self._clock, job.timetable, job.gap), args=(job, stop), id=job.name, name=job.name,
+                self._fire, ClockTrigger(self._clock, job.timetable, partial(self._gap, job)), args=(job, stop), id=job.name, name=job.name,
                 max_instances=1, coalesce=True, misfire_grace_time=None,
             )  # fmt: skip
         scheduler.start()
@@ -132,11 +135,17 @@ class Schedule:
             if due is not None and now - due < MAKE_UP_WITHIN and not job_store.ran_for(self._pool, job.name, due):
                 self._run(job, scheduled_for=due)
 
+    def _gap(self, job: Job) -> timedelta:
+        """A job that takes long on a fast clock leaves as much time to the others as it took."""
+        return max(job.gap, 2 * self._took.get(job.name, timedelta(0)))
+
     def _fire(self, job: Job, stop: threading.Event) -> None:
         if not stop.is_set():
             now = self._clock.now()
             due = job.timetable.latest(now)
+            began = monotonic()
             self._guarded(lambda: jobs.void(self._run(job, scheduled_for=now if due is None else due)))
+            self._took[job.name] = timedelta(seconds=monotonic() - began)
             self._guarded(lambda: self._tell(job))
 
     def _run(self, job: Job, *, scheduled_for: datetime, as_of: datetime | None = None) -> RunReport:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 
-from collateral.calendar import business_date, trading_days_between
+from collateral.calendar import business_date, is_trading_day
 from risk.facts import CommodityPrices, QuoteFact
 from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
@@ -21,9 +22,20 @@ def _before(quotes: list[QuoteFact], newest: QuoteFact) -> QuoteFact | None:
     return earlier[-1] if earlier else None
 
 
+@cache
+def _window_from(day: date) -> date:
+    """The first date that lies at most 20 trading days before this one."""
+    left = MONTH_TRADING_DAYS
+    while left >= 0:
+        left -= is_trading_day(day)[0]
+        day -= timedelta(days=1)
+    return day + timedelta(days=1)
+
+
 def _month_before(quotes: list[QuoteFact], newest: QuoteFact) -> QuoteFact | None:
     """The highest of the source's quotes within 20 trading days before the newest."""
-    window = [q for q in quotes if q is not newest and trading_days_between(q.quoted_at, newest.quoted_at)[0] <= MONTH_TRADING_DAYS]
+    first = _window_from(business_date(newest.quoted_at))
+    window = [q for q in quotes if q is not newest and business_date(q.quoted_at) >= first]
     return max(window, key=lambda q: q.per_unit, default=None)
 
 
