@@ -33,8 +33,13 @@ def is_trading_day(day: date) -> tuple[bool, bool]:
 
 
 def trading_days_between(earlier: datetime, later: datetime) -> tuple[int, bool]:
-    """Trading days after the earlier date up to and with the later one, and whether the calendar knew all of them."""
+    """Trading days after the earlier date whose session has ended (17:00 in Shanghai) by the later instant; whether the calendar knew all of them.
+
+    A day that still trades is not counted: its quote may yet come, so Friday's price is one day old on Tuesday morning, not two.
+    """
     day, end = business_date(earlier), business_date(later)
+    if later.astimezone(BANK_ZONE).time() < BUSINESS_DAY_ENDS:
+        end -= timedelta(days=1)
     count, known = 0, True
     if (end - day).days > 400:
         return (end - day).days * 5 // 7, False

@@ -117,7 +117,7 @@ def test_primary_within_tolerance_else_the_lower(check: str, price: str, flags: 
     ],
 )
 def test_old_price_loses_a_per_cent_a_trading_day_and_then_expires(days: int, age: int, discount: str, flags: tuple[str, ...]) -> None:
-    got = picked(quote("4000"), None, MONDAY + timedelta(days=days), check_expected=False)
+    got = picked(quote("4000"), None, MONDAY.replace(hour=9) + timedelta(days=days), check_expected=False)
     assert isinstance(got, PickedPrice)
     assert (got.age_trading_days, got.stale_discount, got.flags) == (age, D(discount), flags)
     assert got.per_unit == 4000 * (1 - D(discount))
@@ -138,8 +138,16 @@ def test_vat_is_taken_out() -> None:
     assert got.per_unit == 4000
 
 
+@pytest.mark.parametrize(
+    ("later", "age"), [("2020-03-09T08:59", 0), ("2020-03-09T09:00", 1), ("2020-03-10T08:59", 1), ("2020-03-10T09:00", 2)]
+)
+def test_a_day_that_still_trades_does_not_age_a_price(later: str, age: int) -> None:
+    friday_close = datetime(2020, 3, 6, 7, tzinfo=UTC)
+    assert trading_days_between(friday_close, datetime.fromisoformat(later).replace(tzinfo=UTC)) == (age, True)
+
+
 def test_holidays_and_make_up_days() -> None:
-    before, after = datetime(2020, 1, 23, 4, tzinfo=UTC), datetime(2020, 2, 3, 4, tzinfo=UTC)
+    before, after = datetime(2020, 1, 23, 4, tzinfo=UTC), datetime(2020, 2, 3, 9, tzinfo=UTC)
     assert trading_days_between(before, after) == (1, True)  # spring festival of 2020, extended to 2 February
     friday = datetime(2020, 1, 17, 4, tzinfo=UTC)
     assert end_of_business_day(friday, 1) == (datetime(2020, 1, 19, 9, tzinfo=UTC), True)  # Sunday the 19th was a work day
