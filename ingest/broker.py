@@ -10,6 +10,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ PASSWORD_FILE = "passwords"  # noqa: S105 - a file's name
 SERVICES_FILE = "services"
 ACL_FILE = "acl"
 WATCH_POLL_S = 2.0
+SETTLE_S = 0.5
 ADMISSION_POLL_S = 0.1
 CHANNELS_WRITTEN = ("reads", "position", "event", "health", "presence", "doc", "cmd/res")
 _FORBIDDEN_IN_NAMES = set("#+/:\n\r\0 ")
@@ -197,6 +199,7 @@ class BrokerFilesWatcher:
         self.admission = admission
         self.stopping = threading.Event()
         self._devices: tuple[BrokerAccount, ...] = ()
+        self._written_at: float | None = None
 
     def write_once(self, conn: psycopg.Connection[Any]) -> bool:
         """Bring the files up to date and reload the broker when they changed."""
@@ -217,7 +220,14 @@ class BrokerFilesWatcher:
         if changed:
             log.info("broker files written", extra={"event": "broker_files_written", "devices": len(devices)})
             self.reload()
+            self._written_at = time.monotonic()
         return changed
+
+    def _reload_once_more(self) -> None:
+        """Mosquitto forgets a SIGHUP that comes while it answers the one before, so the last change is announced a second time."""
+        if self._written_at is not None and time.monotonic() - self._written_at >= SETTLE_S:
+            self._written_at = None
+            self.reload()
 
     def _pause_s(self) -> float:
         return self.poll_s if self.admission is None or self.admission.open else min(ADMISSION_POLL_S, self.poll_s)
@@ -232,6 +242,7 @@ class BrokerFilesWatcher:
                     conn.execute("LISTEN registry")
                     while not self.stopping.is_set():
                         self.write_once(conn)
+                        self._reload_once_more()
                         for _ in conn.notifies(timeout=self._pause_s(), stop_after=1):
                             pass
             except (psycopg.Error, OSError) as exc:

@@ -127,9 +127,9 @@ class Fleet:
             self._rosters[plate] = Roster(self.clock.now(), 14.0, timedelta(0), once=True)
             self._cargo[plate] = goods_ids
 
-    def on_road_at(self, plate: str) -> Roster | None:
-        """When a lorry drives."""
-        return self._rosters.get(plate)
+    def sees(self, goods_id: str) -> bool:
+        """Whether some reader can see the unit."""
+        return goods_id in self._zone_of
 
     # ------------------------------------------------------------ the shift
 

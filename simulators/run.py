@@ -6,22 +6,26 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from collateral.clock import Clock, SharedClock
 from simulators.casting import write_plan
 from simulators.fleet import Fleet
 from simulators.http import Api
+from simulators.loader import LOADER
 from simulators.player import market_feed, players
 from simulators.publisher import BrokerAddress, Publisher
 from simulators.scenario import Scenario
 from simulators.state import WorldState
+from simulators.world import World
 
 log = logging.getLogger(__name__)
 
 CONNECT_WAIT_S = 30.0
+SEEN_WAIT_S = 20.0
 STATUS_EVERY_S = 10.0
 
 
@@ -54,6 +58,8 @@ def run(plan: RunPlan, stopping: threading.Event, ready: threading.Event | None 
             log.warning("not all devices are connected yet", extra={"event": "devices_waiting"})
         fleet.open_shift()
         publisher.drain(CONNECT_WAIT_S)
+        if not _goods_are_seen(api, world, fleet, stopping):
+            log.warning("the platform has not seen all pledged goods yet", extra={"event": "goods_waiting"})
         log.info("shift open", extra={"event": "simulators_ready", "devices": len(publisher.clients), "reads": fleet.reads})
         if ready is not None:
             ready.set()
@@ -71,6 +77,22 @@ def run(plan: RunPlan, stopping: threading.Event, ready: threading.Event | None 
                 thread.join(5)
             publisher.stop()
     return [f"{p.scenario.name}: {failure}" for p in cast for failure in p.failures]
+
+
+def _goods_are_seen(api: Api, world: World, fleet: Fleet, stopping: threading.Event) -> bool:
+    """Whether the opening round reached the book in time: no pledged unit waits for its first sighting but those that no reader sees."""
+    give_up_at = time.monotonic() + SEEN_WAIT_S
+    for facility in world.facilities:
+        unseen = sum(1 for goods_id, at in world.facility_of.items() if at == facility.facility_id and not fleet.sees(goods_id))
+        while _pending(api.get(f"facilities/{facility.facility_id}/position", LOADER)) > unseen:
+            if time.monotonic() >= give_up_at or stopping.wait(0.2):
+                return False
+    return True
+
+
+def _pending(position: Mapping[str, Any]) -> int:
+    waiting = (position.get("ineligible") or {}).get("pending_sighting") or {}
+    return int(waiting.get("units", 0))
 
 
 def _wait_for_clock(clock: Clock, stopping: threading.Event) -> None:
