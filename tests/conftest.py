@@ -213,6 +213,8 @@ def _logs_in(port: int, username: str, password: str) -> bool:
             break
         client.loop(0.1)
     client.disconnect()
+    while client.socket() is not None and client.loop(0.1) == mqtt.MQTT_ERR_SUCCESS:
+        pass  # until the socket is closed
     return bool(answers) and answers[0]
 
 
