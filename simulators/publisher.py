@@ -26,6 +26,7 @@ RECONNECT_S_MIN, RECONNECT_S_MAX = 1, 4
 BACKLOG_MESSAGES_MAX = 60_000
 """Per device; below MQTT's 65 535 packet ids. More than this waits in no real reader either, and is counted as dropped."""
 INFLIGHT_MAX = 50
+REFUSALS_PER_WARNING = 8
 _WITH_WILL = ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message")
 _OLD_PROTOCOL = {"owntracks", "traccar"}
 """Phones and forwarders still speak MQTT 3.1.1."""
@@ -56,6 +57,7 @@ class DeviceClient:
     def __init__(self, device: Device, tenant: str, password: str, broker: BrokerAddress) -> None:
         self.device = device
         self.dropped = 0
+        self._refusals = 0
         self._tenant = tenant
         self._broker = broker
         self._quiet = False
@@ -134,10 +136,12 @@ class DeviceClient:
         self, client: mqtt.Client, userdata: object, flags: mqtt.ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            log.warning(
-                "broker refuses the device", extra={"event": "device_refused", "device": self.device.device_id, "reason": str(reason)}
-            )
+            self._refusals += 1  # right after a start the broker may not know its devices yet
+            level = logging.WARNING if self._refusals % REFUSALS_PER_WARNING == 0 else logging.DEBUG
+            fields = {"event": "device_refused", "device": self.device.device_id, "reason": str(reason), "times": self._refusals}
+            log.log(level, "broker refuses the device", extra=fields)
             return
+        self._refusals = 0
         client.publish(self.topic("presence"), ONLINE, qos=1, retain=True)
 
 
