@@ -88,7 +88,9 @@ def test_no_message_is_lost_when_the_broker_is_away(broker_factory: Callable[[],
     for device in world.devices:
         prefix = f"v1/demo/{device.site}/{device.device_class}/{device.device_id}"
         passwords[device.device_id] = f"secret-{device.device_id}"
-        on_broker = DeviceOnBroker(device.device_id, prefix, device.format, dict(device.claims), mosquitto_hash(passwords[device.device_id]))
+        on_broker = DeviceOnBroker(
+            device.device_id, prefix, device.format, dict(device.claims), mosquitto_hash(passwords[device.device_id])
+        )
         broker._accounts[device.device_id] = device_account(on_broker)
     broker.control.set_accounts(broker._accounts.values())
     broker.wait_for_login("TRK-01", passwords["TRK-01"])
