@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +20,6 @@ from risk.alerts import Reconciled, reconcile_in
 from risk.evaluate import RuleResult, evaluate
 from risk.rule import Lane, Rule
 from risk.rules import rules_of
-from risk.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ CLOSING_MARK = "closing_mark"
 MARK = "mark"
 MARGIN_EXPIRY = "margin_expiry"
 RELEASE_EXPIRY = "release_expiry"
+JUDGEMENT_LOCK = 7251003
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +105,38 @@ def recorded(
     return report
 
 
+_judging = threading.Lock()
+
+
+@contextmanager
+def _one_judgement(pool: Pool) -> Iterator[None]:
+    """From the snapshot to the alerts one run at a time: a view from before another run's alerts must not resolve them after it."""
+    with _judging, pool.connection() as conn, conn.transaction():
+        conn.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+        conn.execute("SELECT pg_advisory_xact_lock(%s)", (JUDGEMENT_LOCK,))
+        yield
+
+
 def _reconcile(pool: Pool, results: Sequence[RuleResult], *, now: datetime, previous: datetime | None) -> Reconciled:
     with pool.connection() as conn, conn.transaction():
         return reconcile_in(conn, results, now=now, previous_run_at=previous, whole=True)
 
 
-def _judge(pool: Pool, rules: Sequence[Rule], snapshot: Snapshot, report: RunReport, *, previous: datetime | None) -> Reconciled:
-    results = evaluate(rules, snapshot)
-    report.take(results)
-    done = _reconcile(pool, results, now=snapshot.as_of, previous=previous)
+def _judge(pool: Pool, rules: Sequence[Rule], as_of: datetime, tuning: Tuning, report: RunReport) -> Reconciled:
+    """Load what the rules ask for, evaluate them, bring the alerts in line."""
+    previous = job_store.previous_run(pool, report.job)
+    with _one_judgement(pool):
+        snapshot = store.load_snapshot(
+            pool, [s for r in rules for s in r.inputs], as_of=as_of, settle=tuning.settle, round_interval=tuning.round_interval
+        )
+        report.inputs |= {
+            "stream_reached_at": snapshot.stream.reached_at,
+            "devices_heard": snapshot.stream.devices_heard,
+            **snapshot.counts(),
+        }
+        results = evaluate(rules, snapshot)
+        report.take(results)
+        done = _reconcile(pool, results, now=as_of, previous=previous)
     report.inputs["alerts"] = done.counts
     report.opened.extend(done.opened)
     return done
@@ -119,24 +144,13 @@ def _judge(pool: Pool, rules: Sequence[Rule], snapshot: Snapshot, report: RunRep
 
 def cross_check(pool: Pool, as_of: datetime, tuning: Tuning, report: RunReport, rules: Sequence[Rule] | None = None) -> Reconciled:
     """All scheduled rules over one consistent snapshot."""
-    rules = rules_of(Lane.SCHEDULED) if rules is None else rules
-    previous = job_store.previous_run(pool, CROSS_CHECK)
     report.inputs["rounds"] = store.record_rounds(pool, as_of=as_of, round_interval=tuning.round_interval)
-    snapshot = store.load_snapshot(
-        pool, [s for r in rules for s in r.inputs], as_of=as_of, settle=tuning.settle, round_interval=tuning.round_interval
-    )
-    report.inputs |= {"stream_reached_at": snapshot.stream.reached_at, "devices_heard": snapshot.stream.devices_heard, **snapshot.counts()}
-    return _judge(pool, rules, snapshot, report, previous=previous)
+    return _judge(pool, rules_of(Lane.SCHEDULED) if rules is None else rules, as_of, tuning, report)
 
 
 def judge_marks(pool: Pool, as_of: datetime, tuning: Tuning, report: RunReport) -> Reconciled:
     """The value rules over the newest marks, calls and cases."""
-    rules = rules_of(Lane.MARK)
-    previous = job_store.previous_run(pool, report.job)
-    snapshot = store.load_snapshot(
-        pool, [s for r in rules for s in r.inputs], as_of=as_of, settle=tuning.settle, round_interval=tuning.round_interval
-    )
-    return _judge(pool, rules, snapshot, report, previous=previous)
+    return _judge(pool, rules_of(Lane.MARK), as_of, tuning, report)
 
 
 def _values(pool: Pool, facility_ids: Iterable[str] | None, as_of: datetime, cause: str, report: RunReport) -> list[Valuation]:

@@ -136,6 +136,8 @@ def _for_finding(
         return Change(
             kind=kind, alert_id=newest.alert_id, severity=severity, episode=newest.episode, event_keys=all_keys, detail=detail, **base
         )
+    if rule.lasting and newest is not None and newest.ended_at is not None and newest.ended_at > now:
+        return None  # a younger run saw it gone
     if keys and not fresh:
         return None  # this event had its alert, and that one is over
     if newest is not None and newest.ended_at is not None and now - newest.ended_at < JOIN_WITHIN:
@@ -167,7 +169,7 @@ def reconcile(
 
     alerts: the open ones of these rules and all of the subjects found. previous_run_at: as_of of the run before, None when unknown.
     whole: the run looked at everything, so a lasting finding that is absent is gone; the fast lane looks at new events only and resolves
-    nothing but what is cleared. A rule that failed changes nothing; a subject that cannot be judged keeps its alert.
+    nothing but what is cleared. now is what the run describes: what a younger run found or saw gone is left to it. A rule that failed changes nothing; a subject that cannot be judged keeps its alert.
     """
     history: dict[Key, list[AlertState]] = {}
     for alert in sorted(alerts, key=lambda a: (a.status.ended, -a.episode)):
@@ -192,7 +194,7 @@ def reconcile(
                 continue
             if key in cleared:
                 changes.append(_resolved(rule, newest, cleared[key].reason, dict(cleared[key].evidence)))
-            elif whole and rule.lasting and key not in unjudged:
+            elif whole and rule.lasting and key not in unjudged and newest.last_found_at <= now:
                 changes.append(_resolved(rule, newest, "the condition is gone", {}))
     return changes
 

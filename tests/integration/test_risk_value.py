@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from collateral_world import BORROWER, LENDER, NOW, TENANT
@@ -13,7 +15,7 @@ from collateral import facility_service as facilities
 from collateral import registry_service as registry
 from collateral.commands import CashKind, CashMovement, CreatePledge, FacilityCommodity, GoodsRegistration, OpenFacility, PriceReport
 from db.pool import Pool
-from risk import job_store
+from risk import job_store, store
 from risk.jobs import run_margin_expiry, run_mark, run_overnight_revaluation
 
 FRIDAY = datetime(2020, 3, 6, 8, tzinfo=UTC)
@@ -171,3 +173,28 @@ def test_a_p1_on_goods_makes_a_mark_due_and_takes_their_value_away(world: RiskWo
     assert job_store.marks_due(world.pool, NOW + HOUR, timedelta(0)) == {"ELIGIBILITY": ["F-OIL"]}
     run_mark(world.pool, NOW + HOUR, "ELIGIBILITY", facility_ids=["F-OIL"])
     assert world.scalar("SELECT collateral_value FROM valuation WHERE cause = 'ELIGIBILITY'") == Decimal("410400.00")
+
+
+def test_a_check_that_looked_before_the_call_does_not_resolve_the_alert_of_the_mark_after_it(
+    world: RiskWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen(world, MONDAY)
+    brent(world, "35.33", MONDAY)
+    load, marked, slow = store.load_snapshot, threading.Event(), threading.Event()
+
+    def slow_load(*args: Any, **other: Any) -> Any:
+        snapshot = load(*args, **other)
+        if threading.current_thread().name == "check":
+            slow.set()
+            marked.wait(2)  # without the lock the mark would run to its end here
+        return snapshot
+
+    monkeypatch.setattr(store, "load_snapshot", slow_load)
+    check = threading.Thread(target=world.check, args=(MONDAY + HOUR,), name="check")
+    check.start()
+    assert slow.wait(10)
+    run_mark(world.pool, MONDAY + timedelta(minutes=1), "PRICE", facility_ids=["F-OIL"])
+    marked.set()
+    check.join()
+    assert world.open("V03") == ["F-OIL"]
+    assert world.events(world.alerts("V03")[0]["alert_id"]) == ["OPENED"]

@@ -121,6 +121,12 @@ def test_what_people_closed_stays_closed_while_the_state_simply_goes_on() -> Non
     assert kind(one(found(), days_later)) is ChangeKind.TOUCHED
 
 
+def test_a_run_that_describes_an_earlier_instant_leaves_alone_what_a_younger_one_saw() -> None:
+    assert one(RuleResult(rule=MISSING), alert(last_found_at=NOW + HOUR)) is None
+    assert one(found(), alert(status=Status.RESOLVED, ended_at=NOW + HOUR)) is None
+    assert kind(one(RuleResult(rule=MISSING), alert(last_found_at=NOW))) is ChangeKind.RESOLVED
+
+
 def test_several_events_of_one_subject_make_one_alert() -> None:
     both = tuple(replace(FINDING, event_key=f"movement:{i}") for i in (1, 2))
     changes = reconcile([RuleResult(rule=EXIT, findings=both)], [], now=NOW, previous_run_at=None, whole=False)
