@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import socket
 import threading
 import time
@@ -25,11 +24,13 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collateral.clock import Clock
 from collateral.errors import MisconfiguredService
+from ingest.inbox import BoundedInbox
 from ingest.screen import Delivery
 from ingest.topics import READY_TOPIC, subscriptions
 
 log = logging.getLogger(__name__)
 
+INBOX_BYTES_MAX = 67_108_864  # with room for a few messages of the broker's largest size
 FULL_WAIT_S = 2.0  # how long the network thread may wait for room in the inbox
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 2.0  # devices wait for us after a start of the broker
 
@@ -86,13 +87,14 @@ class Subscriber:
         session_expiry_s: int = 7 * 86_400,
         receive_max: int = 4_000,
         inbox_max: int = 8_000,
+        inbox_bytes_max: int = INBOX_BYTES_MAX,
         ca_file: str | None = None,
         topics: list[str] | None = None,
     ) -> None:
         self._address = parse_mqtt_url(url)
         self._clock = clock
         self._topics = topics if topics is not None else subscriptions(share)
-        self._inbox: queue.Queue[Delivery] = queue.Queue(maxsize=inbox_max)
+        self._inbox = BoundedInbox(inbox_max, inbox_bytes_max)
         self._connection = 0
         self._connected = False
         self._stopping = False
@@ -145,13 +147,10 @@ class Subscriber:
 
     def take(self, timeout_s: float) -> Delivery | None:
         """The next delivery of the present connection, or None when none came in time."""
-        try:
-            while True:
-                delivery = self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait()
-                if delivery.connection == self._connection or delivery.qos == 0:
-                    return delivery
-        except queue.Empty:
-            return None
+        while (delivery := self._inbox.take(timeout_s)) is not None:
+            if delivery.connection == self._connection or delivery.qos == 0:
+                break
+        return delivery
 
     def ack(self, deliveries: list[Delivery]) -> None:
         """Acknowledge in order of arrival; a delivery of an earlier connection is not ours to acknowledge any more."""
@@ -162,12 +161,13 @@ class Subscriber:
 
     def backlog(self) -> int:
         """Deliveries waiting in the inbox."""
-        return self._inbox.qsize()
+        return len(self._inbox)
 
     def _new_connection(self) -> None:
         with self._lock:
             self._connection += 1
         self._connected = False
+        self._inbox.forget(lambda d: d.qos > 0)  # unacknowledged: it comes again, and must not fill the inbox twice
 
     def _on_pre_connect(self, client: mqtt.Client, userdata: Any) -> None:
         self._new_connection()
@@ -178,7 +178,10 @@ class Subscriber:
         if reason.is_failure:
             log.error("broker refuses us: %s", reason, extra={"event": "broker_refused", "reason": str(reason)})
             return
-        client.subscribe([(topic, SubscribeOptions(qos=1, retainAsPublished=True)) for topic in self._topics])
+        # Nothing that the broker retained: it is old. And the flag that a device sets on a live message (OwnTracks does on every position)
+        # must not come through, or the message would be taken for an old one.
+        how = SubscribeOptions(qos=1, retainAsPublished=False, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        client.subscribe([(topic, how) for topic in self._topics])
         self._connected = True
         log.info("connected", extra={"event": "broker_connected", "session_present": flags.session_present, "host": self._address.host})
 
@@ -200,14 +203,15 @@ class Subscriber:
                 client.ack(message.mid, message.qos)
             return
         delivery = Delivery(topic, bytes(message.payload), self._clock.now(), message.mid, message.qos, self._connection, message.retain)
-        try:
-            self._inbox.put(delivery, timeout=FULL_WAIT_S)
-        except queue.Full:
+        if not self._put(delivery, FULL_WAIT_S):
             log.warning("inbox stays full; leaving the broker for a moment", extra={"event": "inbox_full", "waiting": self.backlog()})
             sock = client.socket()
             if sock is not None:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
+
+    def _put(self, delivery: Delivery, wait_s: float) -> bool:
+        return self._inbox.put(delivery, wait_s)
 
 
 NO_SUBSCRIBERS = 0x10  # MQTT 5: the broker took the message and threw it away
