@@ -250,25 +250,30 @@ class GateRead:
     rssi_dbm: float | None
 
 
-def gate_passages(tag_epc: str, goods_id: str, reads: Iterable[GateRead], last: tuple[datetime, MovementKind] | None) -> list[Movement]:
-    """GATE_OUT and GATE_IN that these reads show, after the last one known.
+def gate_passages(
+    tag_epc: str, goods_id: str, reads: Iterable[GateRead], known: Sequence[tuple[datetime, MovementKind]] = ()
+) -> list[Movement]:
+    """GATE_OUT and GATE_IN that these reads show, besides those already known, whichever came first.
 
     A passage is a read on the other side than before, not longer than GATE_PASS_MAX after the last read on the first side, confirmed
-    by GATE_READS_MIN reads or GATE_ANTENNAS_MIN antennas within GATE_WINDOW, at least two of the reads on the far side. Reads weaker than the floor are strays and do not count.
+    by GATE_READS_MIN reads or GATE_ANTENNAS_MIN antennas within GATE_WINDOW, at least two of the reads on the far side. Reads weaker than
+    the floor are strays and do not count. known: passages of the goods in order of time.
     """
     strong = sorted(
         (r for r in reads if r.rssi_dbm is None or r.rssi_dbm >= GATE_RSSI_FLOOR_DBM), key=lambda r: (r.observed_at, r.device_id, r.antenna)
     )
-    inner = None if last is None else last[1] is MovementKind.GATE_IN
+    inner: bool | None = None
     found: list[Movement] = []
-    before: GateRead | None = None  # newest read on the side where the tag was
+    newest: dict[bool, GateRead] = {}  # by side
+    following = 0
     for i, read in enumerate(strong):
-        if last is not None and read.observed_at <= last[0]:
-            if read.inner == inner:
-                before = read
-            continue
+        while following < len(known) and known[following][0] <= read.observed_at:
+            inner = known[following][1] is MovementKind.GATE_IN
+            following += 1
+        before = None if inner is None else newest.get(inner)  # where the tag was
+        newest[read.inner] = read
         if inner is None or read.inner == inner or before is None or read.observed_at - before.observed_at > GATE_PASS_MAX:
-            inner, before = read.inner, read  # the same side, or the other one so much later that no direction can be told
+            inner = read.inner  # the same side, or the other one so much later that no direction can be told
             continue
         window = [r for r in strong[: i + 1] if read.observed_at - r.observed_at <= GATE_WINDOW]
         antennas = {(r.device_id, r.antenna) for r in window}
@@ -276,6 +281,9 @@ def gate_passages(tag_epc: str, goods_id: str, reads: Iterable[GateRead], last: 
         if beyond < GATE_READS_BEYOND_MIN or (len(window) < GATE_READS_MIN and len(antennas) < GATE_ANTENNAS_MIN):
             continue
         kind = MovementKind.GATE_IN if read.inner else MovementKind.GATE_OUT
+        inner = read.inner
+        if following < len(known) and known[following][1] is kind and known[following][0] - read.observed_at <= GATE_PASS_MAX:
+            continue  # told before from fewer reads
         levels = [r.rssi_dbm for r in window if r.rssi_dbm is not None]
         found.append(
             Movement(
@@ -301,7 +309,6 @@ def gate_passages(tag_epc: str, goods_id: str, reads: Iterable[GateRead], last: 
                 },
             )
         )
-        inner, before, last = read.inner, read, (read.observed_at, kind)
     return found
 
 
@@ -364,6 +371,35 @@ def fence_crossings(
                 current = side
         previous = fix
     return current, found
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A FENCE_EXIT or FENCE_ENTER that was told. warehouse_id: whose fence."""
+
+    at: datetime
+    kind: MovementKind
+    warehouse_id: str
+
+    @property
+    def after(self) -> str | None:
+        """Where the vehicle is after it."""
+        return self.warehouse_id if self.kind is MovementKind.FENCE_ENTER else None
+
+
+def untold(found: Sequence[Movement], known: Sequence[Crossing]) -> list[Movement]:
+    """Of crossings found again with late fixes, those not told before. Both in order of time.
+
+    A known crossing of the same kind and fence that follows before anything else was found is the same one, told from fewer fixes.
+    """
+    new: list[Movement] = []
+    for i, crossing in enumerate(found):
+        following = next((k for k in known if k.at >= crossing.occurred_at), None)
+        same = following is not None and (following.kind, following.warehouse_id) == (crossing.kind, crossing.evidence["warehouse_id"])
+        if same and following is not None and (i + 1 == len(found) or following.at < found[i + 1].occurred_at):
+            continue
+        new.append(crossing)
+    return new
 
 
 def _crossing(

@@ -117,12 +117,16 @@ SELECT n.goods_id, n.tag_epc, z.warehouse_id, o.observed_at, o.received_at, o.de
   JOIN observation o ON o.tag_epc = n.tag_epc AND o.observed_at BETWEEN n.from_ AND n.until
   JOIN zone z ON z.zone_id = o.zone_id AND z.warehouse_id = n.warehouse_id AND z.kind IN ('GATE_INNER', 'GATE_OUTER');
 
--- name: last_passages
--- The newest gate passage of each of these goods.
-SELECT g.goods_id, m.occurred_at, m.kind
-  FROM unnest(%(goods)s::text[]) AS g (goods_id)
- CROSS JOIN LATERAL (SELECT occurred_at, kind FROM movement WHERE goods_id = g.goods_id AND kind IN ('GATE_OUT', 'GATE_IN')
-                      ORDER BY occurred_at DESC LIMIT 1) m;
+-- name: passages_around
+-- Gate passages of these goods around these times, and the newest one before.
+SELECT n.goods_id, m.occurred_at, m.kind
+  FROM json_to_recordset(%(rows)s::json) AS n (goods_id text, from_ timestamptz, until timestamptz)
+ CROSS JOIN LATERAL (
+       (SELECT occurred_at, kind FROM movement WHERE goods_id = n.goods_id AND kind IN ('GATE_OUT', 'GATE_IN') AND occurred_at < n.from_
+         ORDER BY occurred_at DESC LIMIT 1)
+        UNION ALL
+       SELECT occurred_at, kind FROM movement WHERE goods_id = n.goods_id AND kind IN ('GATE_OUT', 'GATE_IN')
+          AND occurred_at BETWEEN n.from_ AND n.until + %(pass_max)s) m;
 
 -- name: lock_vehicles
 -- Where these trackers were last.
@@ -134,6 +138,29 @@ SELECT observed_at, received_at, lon, lat, acc_m
   FROM position WHERE device_id = %(device_id)s AND observed_at < %(before)s AND observed_at > %(before)s - interval '7 days'
    AND fix = 'valid' AND (acc_m IS NULL OR acc_m <= %(acc_m_max)s)
  ORDER BY observed_at DESC LIMIT 1;
+
+-- name: fixes_around
+-- Usable fixes of a tracker between two instants, the one before and those after them, up to the newest known.
+SELECT observed_at, received_at, lon, lat, acc_m, goods FROM (
+  (SELECT * FROM position WHERE device_id = %(device_id)s AND observed_at < %(from_)s AND observed_at > %(from_)s - interval '7 days'
+      AND fix = 'valid' AND (acc_m IS NULL OR acc_m <= %(acc_m_max)s) ORDER BY observed_at DESC LIMIT 1)
+   UNION ALL
+  (SELECT * FROM position WHERE device_id = %(device_id)s AND observed_at BETWEEN %(from_)s AND %(until)s
+      AND fix = 'valid' AND (acc_m IS NULL OR acc_m <= %(acc_m_max)s))
+   UNION ALL
+  (SELECT * FROM position WHERE device_id = %(device_id)s AND observed_at > %(until)s AND observed_at <= %(last_at)s
+      AND fix = 'valid' AND (acc_m IS NULL OR acc_m <= %(acc_m_max)s) ORDER BY observed_at LIMIT 1000)) p
+ ORDER BY observed_at, event_key;
+
+-- name: crossings_since
+-- Fence crossings told of a tracker, from some time before an instant, for what held then.
+SELECT occurred_at, kind, evidence->>'warehouse_id'
+  FROM movement WHERE device_id = %(device_id)s AND kind IN ('FENCE_EXIT', 'FENCE_ENTER') AND occurred_at > %(since)s::timestamptz - interval '30 days'
+ ORDER BY occurred_at, movement_id;
+
+-- name: correct_vehicle
+-- Late fixes showed that the newest one is on another side of a fence than it seemed.
+UPDATE vehicle_position SET warehouse_id = %(warehouse_id)s WHERE device_id = %(device_id)s;
 
 -- name: put_vehicles
 -- Where trackers are now; an older fix does not overwrite.

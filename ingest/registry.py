@@ -69,6 +69,7 @@ class Span:
     valid_to: datetime | None
     value: str
     tid: str | None = None
+    tenant_id: str | None = None  # of the goods
 
 
 def at_time(spans: list[Span], at: datetime) -> Span | None:
@@ -83,7 +84,7 @@ def at_time(spans: list[Span], at: datetime) -> Span | None:
 class _Tables:
     devices: dict[str, Device] = field(default_factory=dict)
     owntracks: dict[str, Device] = field(default_factory=dict)
-    claims: dict[tuple[str, str], Device] = field(default_factory=dict)
+    claims: dict[tuple[str, str, str], Device] = field(default_factory=dict)
     antennas: dict[tuple[str, int], list[Span]] = field(default_factory=dict)
     zones: dict[str, Zone] = field(default_factory=dict)
     fences: list[tuple[str, Fence]] = field(default_factory=list)
@@ -135,9 +136,10 @@ class Registry:
                 return None
         return found
 
-    def owner_of_claim(self, name: str, value: str) -> Device | None:
-        """The device that may carry this value, if one does."""
-        return self._tables.claims.get((name, value)) or self._tables.devices.get(value)
+    def owner_of_claim(self, tenant_id: str, name: str, value: str) -> Device | None:
+        """The tenant's device that may carry this value, if one does. Other tenants' devices do not count."""
+        owner = self._tables.claims.get((tenant_id, name, value)) or self._tables.devices.get(value)
+        return owner if owner is not None and owner.tenant_id == tenant_id else None
 
     def zone_at(self, device_id: str, antenna: int, at: datetime) -> Zone | None:
         """The zone in which an antenna listened at an instant; antenna 0's map stands for the whole reader."""
@@ -165,8 +167,8 @@ class Registry:
         if len(tags) + len(unbound) > self._tags_cached_max:
             tags.clear()
             unbound.clear()
-        for epc, goods_id, tid, valid_from, valid_to in conn.execute(_Q["tag_bindings"], {"epcs": missing}):
-            tags.setdefault(epc, []).append(Span(valid_from, valid_to, goods_id, tid))
+        for epc, goods_id, tid, valid_from, valid_to, tenant_id in conn.execute(_Q["tag_bindings"], {"epcs": missing}):
+            tags.setdefault(epc, []).append(Span(valid_from, valid_to, goods_id, tid, tenant_id))
         retry_at = now + self._unknown_retry_s
         unbound.update((e, retry_at) for e in missing if e not in tags)
 
@@ -184,7 +186,7 @@ def _load(conn: psycopg.Connection[Any]) -> _Tables:
             tables.devices[device.device_id] = device
             for name in _CLAIM_NAMES:
                 for value in device.claimed(name):
-                    tables.claims[name, value] = device
+                    tables.claims[device.tenant_id, name, value] = device
             if device.format == "owntracks":
                 tables.owntracks.update((topic, device) for topic in device.claimed("topic"))
         for row in cur.execute(_Q["zones"]):

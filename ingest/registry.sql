@@ -18,4 +18,5 @@ SELECT warehouse_id, fence FROM warehouse ORDER BY warehouse_id;
 
 -- name: tag_bindings
 -- What these tags stand for and stood for, newest first.
-SELECT tag_epc, goods_id, tid, valid_from, valid_to FROM tag_binding WHERE tag_epc = ANY(%(epcs)s) ORDER BY valid_from DESC;
+SELECT b.tag_epc, b.goods_id, b.tid, b.valid_from, b.valid_to, g.tenant_id
+  FROM tag_binding b JOIN goods_unit g USING (goods_id) WHERE b.tag_epc = ANY(%(epcs)s) ORDER BY b.valid_from DESC;

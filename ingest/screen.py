@@ -29,6 +29,7 @@ from ingest.topics import BadTopic, DeviceTopic, parse_topic
 
 NULL_ISLAND_DEG = 0.001
 ACCURACY_DOUBTFUL_M = 500.0
+FOREIGN_TAG = "foreign_tag"  # bound to goods of another tenant: kept, and of no consequence for those goods
 CHANNELS_OF_CLASS = {
     "wms": {"doc", "event", "health", "presence"},
     "gps": {"position", "event", "health", "presence", "reads"},
@@ -205,7 +206,13 @@ def _judge_claim(claim: Claim, device: Device, registry: Registry) -> Device | R
     allowed = device.claimed(claim.name)
     if claim.value == device.device_id or claim.value in allowed:
         return device
-    owner = registry.owner_of_claim(claim.name, claim.value)
+    if claim.name == "warehouse":
+        if claim.value == device.warehouse_id:
+            return device
+        if device.warehouse_id is None and not allowed:
+            return None
+        return Rejected("claims_other_device", f"warehouse {claim.value!r} is not {device.warehouse_id}", claim.item_no)
+    owner = registry.owner_of_claim(device.tenant_id, claim.name, claim.value)
     if owner is not None and owner.gateway_device_id == device.device_id and owner.enabled:
         return owner
     if owner is None and not allowed:
@@ -231,6 +238,8 @@ def _place(
             flags = (*flags, "unknown_antenna")
         if unverified:
             flags = (*flags, "unknown_source")
+        if binding is not None and binding.tenant_id != device.tenant_id:
+            flags, binding = (*flags, FOREIGN_TAG), None
         goods_id, tid = (None, None) if binding is None else (binding.value, binding.tid)
         batch.observations.append(Observation(item, device, zone, goods_id, tid, flags, item.content_hash(), source))
     elif isinstance(item, PositionReading):

@@ -20,6 +20,7 @@ from ingest.movements import (
     FENCE_ACCURACY_MAX_M,
     GATE_PASS_MAX,
     Change,
+    Crossing,
     GateRead,
     Movement,
     MovementKind,
@@ -27,13 +28,15 @@ from ingest.movements import (
     Sighting,
     VehicleFix,
     fence_crossings,
+    fence_side,
     gate_passages,
     sight,
+    untold,
 )
 from ingest.readings import DeviceEvent, Fix
 from ingest.registry import Registry
 from ingest.rows import observation_rows, sighting_rows
-from ingest.screen import Delivery, Fixed, Happening, Observation, Refused, Screened
+from ingest.screen import FOREIGN_TAG, Delivery, Fixed, Happening, Observation, Refused, Screened
 from ingest.tally import Fate, Sums, Tally
 
 _Q = load_queries(__file__)
@@ -141,6 +144,10 @@ class _Batch:
                 "event_key": o.reading.event_key,
             },
         )
+        foreign = [o for o in found if FOREIGN_TAG in o.flags]
+        if foreign:
+            self._insert_carefully(self.first_of_key(foreign, _observation_key))
+            found = [o for o in found if FOREIGN_TAG not in o.flags]
         if not found:
             return
         found.sort(key=_observed_at)
@@ -279,10 +286,13 @@ class _Batch:
         reads: defaultdict[tuple[str, str, str], list[GateRead]] = defaultdict(list)
         for row in self.run("gate_reads", list(windows.values())):
             reads[row[0], row[1], row[2]].append(GateRead(*row[3:]))
-        goods = sorted({key[0] for key in windows})
-        last = {row[0]: (row[1], MovementKind(row[2])) for row in self.conn.execute(_Q["last_passages"], {"goods": goods})}
+        known: defaultdict[str, set[tuple[datetime, MovementKind]]] = defaultdict(set)
+        for goods_id, at, kind in self.run("passages_around", list(windows.values()), pass_max=GATE_PASS_MAX):
+            known[goods_id].add((at, MovementKind(kind)))
         for (goods_id, epc, _), found in reads.items():
-            self.movements += gate_passages(epc, goods_id, found, last.get(goods_id))
+            made = gate_passages(epc, goods_id, found, sorted(known[goods_id]))
+            known[goods_id].update((m.occurred_at, m.kind) for m in made)  # another tag of the same goods tells nothing more
+            self.movements += made
 
     # ------------------------------------------------------------ positions and events
 
@@ -327,6 +337,8 @@ class _Batch:
         rows = []
         for device_id, found in by_device.items():
             last_at, current = known.get(device_id, (None, None))
+            if last_at is not None and found[0].reading.observed_at < last_at:
+                current = self._late_fixes(device_id, [p for p in found if p.reading.observed_at < last_at], last_at, current)
             newer = [p for p in found if last_at is None or p.reading.observed_at > last_at]
             if not newer:
                 continue
@@ -355,6 +367,26 @@ class _Batch:
                 }
             )
         self.run("put_vehicles", rows)
+
+    def _late_fixes(self, device_id: str, late: list[Fixed], last_at: datetime, current: str | None) -> str | None:
+        """Tell what fixes older than the newest show together with those around them. Returns where the vehicle is at last_at."""
+        around = {"device_id": device_id, "from_": late[0].reading.observed_at, "until": late[-1].reading.observed_at, "last_at": last_at}
+        rows = self.conn.execute(_Q["fixes_around"], {**around, "acc_m_max": FENCE_ACCURACY_MAX_M}).fetchall()
+        fixes = [VehicleFix(at, received_at, lon, lat, acc_m, tuple(goods)) for at, received_at, lon, lat, acc_m, goods in rows]
+        if len(fixes) < 2:
+            return current
+        crossed = [
+            Crossing(at, MovementKind(kind), warehouse_id)
+            for at, kind, warehouse_id in self.conn.execute(_Q["crossings_since"], {"device_id": device_id, "since": fixes[0].observed_at})
+        ]
+        before = [c for c in crossed if c.at <= fixes[0].observed_at]
+        start = before[-1].after if before else fence_side(self.registry.fences, None, fixes[0])
+        end, found = fence_crossings(device_id, late[-1].device.vehicle_plate, self.registry.fences, start, fixes[0], fixes[1:])
+        self.movements += untold(found, crossed)
+        if fixes[-1].observed_at < last_at or end == current:
+            return current
+        self.conn.execute(_Q["correct_vehicle"], {"device_id": device_id, "warehouse_id": end})
+        return end
 
     def events(self) -> None:
         found = self._by_our_time(

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ingest import wire
-from ingest.readings import DecodeContext, Decoded, DeviceEvent, Refusal, StateUpdate
+from ingest.readings import Claim, DecodeContext, Decoded, DeviceEvent, Refusal, StateUpdate
 
 TYPES = ("goods_receipt", "goods_issue", "stock_count", "stock_adjustment", "stock_move", "stock_status")
 _QUANTITIES = ("expected", "received", "damaged", "ordered", "issued", "book", "counted", "delta", "quantity", "weightKg")
@@ -34,7 +34,7 @@ def decode(payload: bytes, ctx: DecodeContext) -> Decoded:
     raw = doc.get("occurredAt")
     at, flags, _ = wire.iso_time(raw, "occurredAt", ctx)
     at, _, flags = wire.judged_time(at, raw, "", ctx, flags)
-    return [DeviceEvent(at, message_id, "doc", doc, flags), StateUpdate(at)]
+    return [DeviceEvent(at, message_id, "doc", doc, flags), StateUpdate(at), Claim("warehouse", warehouse)]
 
 
 def _check_quantities(line: dict[str, Any]) -> None:

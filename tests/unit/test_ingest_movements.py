@@ -42,24 +42,24 @@ def gate(*reads: tuple[float, int, bool], rssi: float | None = -50.0) -> list[Ga
     ],
 )  # fmt: skip
 def test_direction_needs_two_zones_in_order_and_confirmation(reads: list[tuple[float, int, bool]], expected: list[str]) -> None:
-    assert [m.kind for m in gate_passages("E280", "G-1", gate(*reads), None)] == expected
+    assert [m.kind for m in gate_passages("E280", "G-1", gate(*reads))] == expected
 
 
 def test_reads_weaker_than_the_floor_are_no_evidence() -> None:
     reads = [(0, 1, True), (1, 3, False), (2, 4, False)]
-    assert gate_passages("E280", "G-1", gate(*reads, rssi=-65.0), None)
-    assert not gate_passages("E280", "G-1", gate(*reads, rssi=-65.1), None)
+    assert gate_passages("E280", "G-1", gate(*reads, rssi=-65.0))
+    assert not gate_passages("E280", "G-1", gate(*reads, rssi=-65.1))
 
 
 def test_a_passage_already_told_is_not_told_again() -> None:
     reads = gate((0, 1, True), (1, 3, False), (2, 4, False), (3, 4, False))
-    (told,) = gate_passages("E280", "G-1", reads, None)
-    assert gate_passages("E280", "G-1", reads, (told.occurred_at, told.kind)) == []
+    (told,) = gate_passages("E280", "G-1", reads)
+    assert gate_passages("E280", "G-1", reads, [(told.occurred_at, told.kind)]) == []
 
 
 @given(st.permutations(gate((0, 1, True), (1, 2, True), (3, 3, False), (4, 4, False), (6, 1, True), (7, 1, True))))
 def test_the_order_of_arrival_does_not_matter(reads: list[GateRead]) -> None:
-    assert [m.kind for m in gate_passages("E280", "G-1", reads, None)] == [MovementKind.GATE_OUT, MovementKind.GATE_IN]
+    assert [m.kind for m in gate_passages("E280", "G-1", reads)] == [MovementKind.GATE_OUT, MovementKind.GATE_IN]
 
 
 def fixes(*points: tuple[float, float, float | None]) -> list[VehicleFix]:
