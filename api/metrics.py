@@ -75,7 +75,7 @@ class Metrics:
         self._registry.register(StoreMetrics(pool, hub))
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request. route: the path template, so that ids do not become labels."""
+        """Count one request. route: the operation id, so that ids do not become labels."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 

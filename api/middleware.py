@@ -120,7 +120,7 @@ class Observed:
             nonlocal answered
             answered = True
             seconds = time.perf_counter() - began_s
-            route = getattr(scope.get("route"), "path", None) or ("desk" if status < 400 else "none")
+            route = getattr(scope.get("route"), "name", None) or ("desk" if status < 400 else "none")
             method = scope["method"] if scope["method"] in _METHODS else "OTHER"
             self._metrics.observe(method, route, status, seconds)
             extra = {"event": "request", "method": method, "path": scope["path"], "status": status, "took_ms": round(seconds * 1000, 1)}

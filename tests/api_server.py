@@ -49,6 +49,7 @@ class ApiServer:
     parts: Parts
     users: dict[str, User]
     clients: list[httpx.Client] = field(default_factory=list)
+    listeners: list[threading.Thread] = field(default_factory=list)
 
     def token(self, username: str) -> str:
         """An access token, without the cost of a sign-in."""
@@ -93,9 +94,11 @@ def serve(pool: Pool, database_url: str, clock: Clock | None = None, **options: 
     try:
         yield api
     finally:
+        parts.hub.end_streams_soon()
+        for listener in api.listeners:
+            listener.join(10)
         for client in api.clients:
             client.close()
-        parts.hub.end_streams()
         server.should_exit = True
         thread.join(15)
         sock.close()
