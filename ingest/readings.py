@@ -128,6 +128,7 @@ class Limits:
     payload_bytes_max: int = 1_048_576
     items_max: int = 5_000
     depth_max: int = 24
+    days_max: int = 62  # event days in one message: each may open a chunk of its own in the store
     future_s_max: float = 300.0
     late_after_s: float = 600.0
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -140,7 +140,24 @@ def open_delivery(delivery: Delivery, registry: Registry, limits: Limits) -> Ope
     if refusal is not None:
         return Opened(delivery, device, [refusal])
     context = DecodeContext(topic.channel, delivery.received_at, device.utc_offset_minutes, device.datum, limits)
-    return Opened(delivery, device, decode(device.format, delivery.payload, context))
+    return Opened(delivery, device, _within_days(decode(device.format, delivery.payload, context), limits.days_max))
+
+
+def _within_days(items: list[Item], days_max: int) -> list[Item]:
+    """Readings of the first days_max event days; no backlog spans more, but one message with a reading for each day of many years would."""
+    if len(items) <= days_max:
+        return items
+    days: set[date] = set()
+    found: list[Item] = []
+    for item in items:
+        if isinstance(item, RfidReading | PositionReading | DeviceEvent):
+            day = item.observed_at.date()
+            if day not in days and len(days) >= days_max:
+                found.append(Rejected("too_many_days", f"{day} is one day more than {days_max} in one message", item.item_no))
+                continue
+            days.add(day)
+        found.append(item)
+    return found
 
 
 def _topic_refusal(topic: DeviceTopic, device: Device) -> Rejected | None:

@@ -119,6 +119,8 @@ class Writer:
             except _POISON as exc:
                 return self._halve(batch, exc)
             except (psycopg.Error, PoolTimeout, OSError, MemoryError) as exc:
+                if isinstance(exc, errors.OutOfMemory) and len(batch) > 1:  # also: more locks than one transaction may hold
+                    return self._halve(batch, exc)
                 log.warning(
                     "store cannot take the batch, trying again in %.1f s: %s",
                     delay_s,

@@ -140,3 +140,21 @@ def test_a_document_about_another_warehouse_is_refused(bench: Bench) -> None:
     doc = {"schema": "wms-event/1", "messageId": "M-9", "type": "stock_count", "occurredAt": T0.isoformat(), "warehouse": {"id": "WH-SH-02"}, "lines": [{"line": 1}]}  # fmt: skip
     bench.put((topic("WMS-1", "doc"), json.dumps(doc).encode()))
     assert bench.rows("SELECT reason, items FROM dead_letter") == [("claims_other_device", 1)]
+
+
+def test_one_message_with_a_reading_for_each_day_of_years_is_cut(bench: Bench) -> None:
+    """Each day is a chunk of the hypertable; thousands in one transaction would hold the worker for minutes, at every delivery."""
+    bench.put(reads("R-BAY-1", 1, *(read(1000 + n, at=T0 - timedelta(days=n)) for n in range(100))), reads("R-BAY-1", 2, read(1)))
+    assert bench.rows("SELECT reason, items FROM dead_letter") == [("too_many_days", 38)]
+    assert assert_conserved(bench.pool) == {"received": 101, "stored": 63, "repeated": 0, "absorbed": 0, "refused": 38}
+
+
+def test_a_batch_too_large_for_the_store_is_written_in_parts(bench: Bench) -> None:
+    with bench.pool.connection() as conn:
+        conn.execute(
+            "CREATE FUNCTION narrow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE EXCEPTION 'out of shared memory' USING ERRCODE = '53200'; END $$"
+        )
+        conn.execute("CREATE TRIGGER narrow BEFORE INSERT ON ingest_tally FOR EACH ROW WHEN (NEW.received > 4) EXECUTE FUNCTION narrow()")
+    bench.put(*(reads("R-BAY-1", n, read(n)) for n in range(1, 11)))
+    assert assert_conserved(bench.pool) == {"received": 10, "stored": 10, "repeated": 0, "absorbed": 0, "refused": 0}
