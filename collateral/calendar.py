@@ -32,14 +32,8 @@ def is_trading_day(day: date) -> tuple[bool, bool]:
     return works and day.weekday() < 5, known
 
 
-def trading_days_between(earlier: datetime, later: datetime) -> tuple[int, bool]:
-    """Trading days after the earlier date whose session has ended (17:00 in Shanghai) by the later instant; whether the calendar knew all of them.
-
-    A day that still trades is not counted: its quote may yet come, so Friday's price is one day old on Tuesday morning, not two.
-    """
-    day, end = business_date(earlier), business_date(later)
-    if later.astimezone(BANK_ZONE).time() < BUSINESS_DAY_ENDS:
-        end -= timedelta(days=1)
+def trading_days_after(day: date, end: date) -> tuple[int, bool]:
+    """Trading days after day up to and with end, and whether the calendar knew all of them."""
     count, known = 0, True
     if (end - day).days > 400:
         return (end - day).days * 5 // 7, False
@@ -49,6 +43,17 @@ def trading_days_between(earlier: datetime, later: datetime) -> tuple[int, bool]
         count += trades
         known &= this_known
     return count, known
+
+
+def trading_days_between(earlier: datetime, later: datetime) -> tuple[int, bool]:
+    """Trading days after the earlier date whose session has ended (17:00 in Shanghai) by the later instant; whether the calendar knew all of them.
+
+    A day that still trades is not counted: its quote may yet come, so Friday's price is one day old on Tuesday morning, not two.
+    """
+    end = business_date(later)
+    if later.astimezone(BANK_ZONE).time() < BUSINESS_DAY_ENDS:
+        end -= timedelta(days=1)
+    return trading_days_after(business_date(earlier), end)
 
 
 def end_of_business_day(issued: datetime, days: int) -> tuple[datetime, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from collateral.calendar import trading_days_between
+from collateral.calendar import business_date, trading_days_after, trading_days_between
 from risk.facts import CommodityPrices, QuoteFact
 from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
@@ -35,7 +35,8 @@ def _faults(prices: CommodityPrices, snapshot: Snapshot) -> dict[str, object]:
         fresh = [
             q
             for q in newest.values()
-            if trading_days_between(q.quoted_at, last.quoted_at)[0] == 0 and (q.currency, q.unit) == (last.currency, last.unit)
+            if trading_days_after(business_date(q.quoted_at), business_date(last.quoted_at))[0] == 0
+            and (q.currency, q.unit) == (last.currency, last.unit)
         ]
         low, high = min(fresh, key=lambda q: q.per_unit), max(fresh, key=lambda q: q.per_unit)
         if high.per_unit / low.per_unit - 1 > SOURCES_DIFFER:

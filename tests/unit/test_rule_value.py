@@ -63,14 +63,15 @@ def test_two_sources_and_doubtful_quotes_are_not_compared() -> None:
     ("quotes", "faults"),
     [
         ([quote("50", NOW - 3 * DAY)], set()),  # Friday's price on Monday
-        ([quote("50", NOW - 4 * DAY)], {"stale"}),
+        ([quote("50", NOW - 4 * DAY)], set()),  # Thursday's price while Monday trades
+        ([quote("50", NOW - 5 * DAY)], {"stale"}),
         ([], {"missing"}),
         ([quote("50", NOW), quote("51.5", NOW, "B")], set()),
         ([quote("50", NOW), quote("51.51", NOW, "B")], {"sources_differ"}),
         ([quote("50", NOW - HOUR), quote("-36.98", NOW, status="REFUSED")], {"not_accepted"}),
         ([quote("-36.98", NOW - HOUR, status="REFUSED"), quote("50", NOW)], set()),
     ],
-    ids=["weekend", "stale", "missing", "agree", "differ", "refused", "refused before"],
+    ids=["weekend", "still trading", "stale", "missing", "agree", "differ", "refused", "refused before"],
 )
 def test_doubtful_prices(quotes: list[QuoteFact], faults: set[str]) -> None:
     found = findings(stale_price.check(snapshot(prices=prices(*quotes))))
