@@ -26,7 +26,11 @@ CACHE = Path(os.environ.get("CHUANTOU_TEST_CACHE", "/var/cache/chuantou"))
 ROOT_NAME = "trixie-timescale"
 PACKAGES = "postgresql-17,postgresql-17-timescaledb"
 IMAGE = os.environ.get("CHUANTOU_TEST_TIMESCALE_IMAGE", "timescale/timescaledb:latest-pg17")
-TIMESCALE_SETTINGS = {"shared_preload_libraries": "timescaledb", "timescaledb.telemetry_level": "off"}
+TIMESCALE_SETTINGS = {
+    "shared_preload_libraries": "timescaledb",
+    "timescaledb.telemetry_level": "off",
+    "timescaledb.max_background_workers": "0",  # its schedulers would sit in databases that tests clone
+}
 
 
 class NoTimescale(Exception):
