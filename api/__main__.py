@@ -54,9 +54,10 @@ class Server(uvicorn.Server):
     hub: AlertHub
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT."""
+        """SIGTERM or SIGINT; a second one does not wait for open requests. The process then ends with code 0."""
         self.hub.end_streams()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def broker_address(url: str) -> tuple[str, int]:

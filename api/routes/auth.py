@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Form
@@ -17,7 +18,6 @@ from api.problems import documented
 from api.routes.common import READ_ERRORS, WRITE_ERRORS, router
 from api.tokens import STREAM_TOKEN_TTL_S, Audience, NotAuthenticated
 from api.unit_of_work import Done, WriteRequest, append_audit
-from collateral.clock import ScaledClock, SharedClock
 from db.pool import Pool
 
 routes = router("auth")
@@ -71,8 +71,7 @@ def stream_token(response: Response, parts: PartsDep, user: UserDep) -> StreamTo
 @routes.get("/me", response_model=Me, responses=documented(401, 500, 503))
 def me(parts: PartsDep, user: UserDep) -> dict[str, Any]:
     """The signed-in user, what they may do, and what time it is in the business."""
-    clock = parts.clock.current if isinstance(parts.clock, SharedClock) and hasattr(parts.clock, "current") else parts.clock
-    speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
+    speed = 1.0 / parts.clock.real_seconds(timedelta(seconds=1))
     return {**vars(user), "permissions": permissions_of(user.roles), "now": parts.clock.now(), "clock_speed": speed}
 
 
