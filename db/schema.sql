@@ -1207,6 +1207,8 @@ CREATE INDEX pledge_item_facility ON public.pledge_item USING btree (facility_id
 
 CREATE INDEX position_device ON public."position" USING btree (device_id, observed_at DESC);
 
+CREATE INDEX position_goods ON public."position" USING gin (goods) WHERE (goods <> '{}'::text[]);
+
 CREATE INDEX price_quote_latest ON public.price_quote USING btree (commodity_code, quoted_at DESC) WHERE (status = 'ACCEPTED'::text);
 
 CREATE INDEX refused_command_recorded_xid ON public.refused_command USING btree (recorded_xid, refusal_id);

@@ -60,6 +60,7 @@ CREATE TABLE position (
   PRIMARY KEY (observed_at, device_id, event_key)
 );
 CREATE INDEX position_device ON position (device_id, observed_at DESC);
+CREATE INDEX position_goods ON position USING gin (goods) WHERE goods <> '{}';   -- the trace of a unit that a tracker names as cargo
 
 -- Latest sighting per tag. Guarded by event time: a late message never overwrites a newer sighting.
 CREATE TABLE goods_position (
