@@ -38,6 +38,8 @@ function scalar(name, value) {
 // Evidence as people read it: names in words, ids as links, times in the bank's zone, lists cut with their length said.
 export function facts(object, depth = 0) {
   const rows = Object.entries(object).filter(([, v]) => v !== null && v !== undefined && !(Array.isArray(v) && !v.length));
+  const nests = ([, v]) => (v && typeof v === 'object' && !(Array.isArray(v) && v.every((x) => typeof x !== 'object')) ? 1 : 0);
+  rows.sort((a, b) => nests(a) - nests(b)); // plain facts first, groups of them below
   if (!rows.length) return h('span', { class: 'muted' }, '–');
   return h('dl', { class: `facts depth${depth}` }, rows.map(([name, value]) => [h('dt', {}, label(name)), h('dd', {}, one(name, value, depth))]));
 }

@@ -65,6 +65,7 @@ class Listener:
             self._client.close()
             self.ended.set()
 
+
 def test_an_alert_reaches_every_listener_of_its_tenant_and_no_other(api: ApiServer, pool: Pool) -> None:
     mine = [Listener(api) for _ in range(3)]
     other = Listener(api, "stranger")

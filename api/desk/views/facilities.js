@@ -33,9 +33,9 @@ export function facilitiesView() {
 function card(f) {
   const v = f.latest;
   return h('a', { class: `card facility ${v ? v.line_state.toLowerCase() : ''}`, href: `#/facilities/${encodeURIComponent(f.facility_id)}`, 'data-key': f.facility_id },
-    h('div', { class: 'line' }, h('b', {}, name(f)), v ? state(v.line_state) : null, f.status !== 'ACTIVE' ? state(f.status) : null),
+    h('b', {}, name(f)),
     h('div', { class: 'muted small' }, `${f.facility_id} · ${f.borrower_party_id}`),
-    h('div', { class: 'big' }, v && v.coverage !== null ? ratio(v.coverage) : '–'),
+    h('div', { class: 'line' }, h('div', { class: 'big' }, v && v.coverage !== null ? ratio(v.coverage) : '–'), v ? state(v.line_state) : null, f.status !== 'ACTIVE' ? state(f.status) : null),
     gauge(v),
     h('dl', { class: 'mini' }, [['value', v?.collateral_value], ['confirmed', v?.confirmed_value], ['exposure', v?.exposure], ['availability', v?.availability]]
       .map(([k, x]) => h('div', {}, h('dt', {}, t(k)), h('dd', {}, money(x, f.currency))))),

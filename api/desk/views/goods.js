@@ -81,7 +81,7 @@ function entry(group) {
   const head = h('div', { class: 'line' },
     h('b', {}, t(`k_${newest.kind}`)), group.length > 1 ? h('span', { class: 'muted' }, `×${group.length}`) : null,
     newest.kind === 'alert' ? severity(newest.facts.severity) : null, title(newest),
-    newest.place ? h('span', { class: 'place' }, newest.place) : null, newest.device_id ? h('span', { class: 'muted' }, newest.device_id) : null);
+    newest.place && newest.kind !== 'movement' ? h('span', { class: 'place' }, newest.place) : null, newest.device_id ? h('span', { class: 'muted' }, newest.device_id) : null);
   const when = h('div', { class: 'when' }, group.length > 1 ? [time(oldest.occurred_at), ' – '] : null, time(newest.occurred_at), late ? h('span', { class: 'muted' }, ` · ${t('learnt')} `, time(newest.recorded_at)) : null);
   const body = group.length > 1 ? h('ul', { class: 'reads' }, group.slice(0, 50).map((i) => h('li', {}, time(i.occurred_at), ' ', i.place || '', ' ', i.facts.rssi_dbm !== undefined ? `${i.facts.rssi_dbm} dBm` : ''))) : facts(newest.facts);
   return h('li', { class: `k-${newest.kind} ${newest.kind === 'alert' ? newest.facts.severity.toLowerCase() : ''}` },
@@ -91,8 +91,8 @@ function entry(group) {
 function title(i) {
   const f = i.facts;
   if (i.kind === 'alert') return h('a', { href: `#/alerts/${encodeURIComponent(i.subject_id)}` }, `${f.rule_code} ${lang() === 'zh' ? f.summary_zh : f.summary}`);
-  if (i.kind === 'document') return `${f.kind} ${f.number}`;
-  if (i.kind === 'movement') return `${f.kind} ${f.from_zone_id || ''} → ${f.to_zone_id || ''}`;
+  if (i.kind === 'document') return `${t(f.kind)} ${f.number}`;
+  if (i.kind === 'movement') return [t(f.kind), f.from_zone_id || f.to_zone_id ? ` ${f.from_zone_id || '…'} → ${f.to_zone_id || '…'}` : ''];
   if (i.kind === 'pledge') return [facilityLink(f.facility_id), ` ${t(f.status)}`];
   if (i.kind === 'release') return `${t(f.status)} · ${f.vehicle_plate}`;
   if (i.kind === 'trip') return `${f.vehicle_plate} · ${t(f.status)}`;

@@ -18,7 +18,7 @@ export function ingestView() {
     } catch (error) { replace(element, problem(error)); }
   }
   draw();
-  const timer = setInterval(draw, 4000);
+  const timer = setInterval(draw, 10000);
   return { element, stop: () => clearInterval(timer) };
 }
 
