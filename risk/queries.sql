@@ -211,9 +211,9 @@ SELECT g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_
 -- name: twins
 -- Live pledges of two goods ids that name the same VIN or mill, heat and piece once case, spaces and signs are levelled.
 WITH live AS (
-  SELECT i.goods_id, 'VIN ' || regexp_replace(upper(i.vin), '[^A-Z0-9]', '', 'g') AS identity FROM pledge_item i WHERE i.released_at IS NULL AND i.vin IS NOT NULL
+  SELECT i.goods_id, 'VIN ' || regexp_replace(upper(i.vin), '[^[:alnum:]]', '', 'g') AS identity FROM pledge_item i WHERE i.released_at IS NULL AND i.vin IS NOT NULL
   UNION ALL
-  SELECT i.goods_id, regexp_replace(upper(i.identity_key), '[^A-Z0-9|]', '', 'g') FROM pledge_item i
+  SELECT i.goods_id, translate(upper(i.identity_key), ' -_./', '') FROM pledge_item i
    WHERE i.released_at IS NULL AND i.identity_key IS NOT NULL)
 SELECT identity, min(goods_id) AS first_id, max(goods_id) AS second_id FROM live GROUP BY identity HAVING count(DISTINCT goods_id) > 1;
 

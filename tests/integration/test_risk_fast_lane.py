@@ -134,7 +134,8 @@ def test_a_tag_at_two_sites_faster_than_a_lorry_or_with_two_chips_is_cloned(worl
     world.movement("TID_MISMATCH", goods[2], NOW + MINUTE, evidence={"expected_tid": "E1", "tid": "E2"})
     lane(world).drain()
     assert world.open("R03") == [goods[0], goods[2]]
-    assert world.alerts("R03")[0]["evidence"]["speed_kmh"] > 120
+    fast = next(a for a in world.alerts("R03") if "speed_kmh" in a["evidence"])
+    assert fast["evidence"]["speed_kmh"] > 120
 
 
 def test_a_double_pledge_refused_by_the_ledger_is_reported_with_both_facilities(world: RiskWorld) -> None:
