@@ -135,8 +135,10 @@ SELECT g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_
   FROM goods_unit g
   LEFT JOIN LATERAL (
        SELECT i.* FROM pledge_item i WHERE i.goods_id = g.goods_id AND i.released_at IS NULL
-       UNION ALL SELECT i.* FROM pledge_item i WHERE i.vin = g.vin AND i.released_at IS NULL AND g.vin IS NOT NULL
-       UNION ALL SELECT i.* FROM pledge_item i WHERE i.identity_key = g.identity_key AND i.released_at IS NULL AND g.identity_key IS NOT NULL
+       UNION ALL SELECT i.* FROM pledge_item i JOIN facility f USING (facility_id)  -- another tenant's pledge stays nameless
+        WHERE i.vin = g.vin AND i.released_at IS NULL AND g.vin IS NOT NULL AND f.tenant_id = g.tenant_id
+       UNION ALL SELECT i.* FROM pledge_item i JOIN facility f USING (facility_id)
+        WHERE i.identity_key = g.identity_key AND i.released_at IS NULL AND g.identity_key IS NOT NULL AND f.tenant_id = g.tenant_id
        LIMIT 1) pi ON true
  WHERE g.goods_id = ANY (%(ids)s);
 

@@ -18,7 +18,7 @@ from api.paging import LIMIT_DEFAULT, Cursor, Limit, Page
 from api.permissions import Permission
 from api.routes.common import READ_ERRORS, WRITE_ERRORS, Filter, PathId, router
 from api.unit_of_work import Done
-from collateral.errors import NotFound
+from collateral.errors import NotFound, RejectedInput
 from collateral.ids import new_id
 from db.pool import Pool
 from risk.rules import RULES
@@ -43,6 +43,11 @@ def run_job(job: PathId, writer: JobRunner, body: RunRequest | None = None) -> R
     """Ask for a run now; the leading risk process takes it up. Watch `GET jobs` for its result."""
 
     def act(pool: Pool, now: datetime) -> Done:
+        if body is not None and body.as_of is not None and body.as_of > now:
+            raise RejectedInput(
+                f"as_of {body.as_of.isoformat()} lies in the future; a run judges what has happened by {now.isoformat()}.",
+                as_of=body.as_of.isoformat(), now=now.isoformat(),
+            )  # fmt: skip
         with pool.connection() as conn:
             known = {row["job"] for row in store.rows(conn, "job_schedule")}
             if job not in known:
