@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test test-plain test-timescale lint types docs-check clean
 PY := .venv/bin/python
+# Many tests wait for servers of their own, so more jobs than cores.
+JOBS ?= 3
+PARALLEL = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,10 +21,10 @@ up: setup ## everything on this machine for real use; data is kept
 test: test-plain test-timescale ## the whole suite on plain PostgreSQL, then what touches the store on TimescaleDB
 
 test-plain: setup ## the whole suite on plain PostgreSQL
-	CHUANTOU_TEST_STORE=plain $(PY) -m pytest -rs $(ARGS)
+	CHUANTOU_TEST_STORE=plain $(PY) -m pytest $(PARALLEL) -rs $(ARGS)
 
 test-timescale: setup ## what touches the store, on TimescaleDB
-	CHUANTOU_TEST_STORE=timescale $(PY) -m pytest -rs tests/integration $(ARGS)
+	CHUANTOU_TEST_STORE=timescale $(PY) -m pytest $(PARALLEL) -rs tests/integration $(ARGS)
 
 lint: setup types ## ruff check, ruff format, mypy
 	$(PY) -m ruff check .

@@ -29,11 +29,14 @@ from ingest.embedded_broker import EmbeddedBroker
 
 _numbers = itertools.count(1)
 STORE = os.environ.get("CHUANTOU_TEST_STORE", "plain")
+TEMPLATE = f"template_chuantou_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"  # jobs side by side may share a given server
 CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On TimescaleDB only what touches the store runs; the rest ran on plain PostgreSQL."""
+    """The slow first, so that no job ends with them alone. On TimescaleDB only what touches the store runs; the rest ran on plain PostgreSQL."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     if STORE != "timescale":
         return
     touching = [i for i in items if {"postgres", "timescale_url"} & set(getattr(i, "fixturenames", ()))]
@@ -68,7 +71,7 @@ def server_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres(server_dir: Path) -> Iterator[EmbeddedPostgres | GivenServer]:
-    """The run's store, with a migrated database `template_chuantou`: a plain PostgreSQL, or a TimescaleDB."""
+    """The run's store, with a migrated database TEMPLATE: a plain PostgreSQL, or a TimescaleDB."""
     if STORE not in ("plain", "timescale"):
         pytest.exit(f"CHUANTOU_TEST_STORE is {STORE!r}; it must be plain or timescale", returncode=2)
     servers = ExitStack()
@@ -82,7 +85,7 @@ def postgres(server_dir: Path) -> Iterator[EmbeddedPostgres | GivenServer]:
     with servers:
         make_template(server.admin_url)
         yield server
-        drop_database(server.admin_url, "template_chuantou")
+        drop_database(server.admin_url, TEMPLATE)
 
 
 @pytest.fixture(scope="session")
@@ -109,13 +112,13 @@ def _without_timescale(tried: str) -> NoReturn:
 
 def make_template(admin_url: str) -> None:
     """A migrated database that clones are made of. Closed to connections: a clone needs it idle."""
-    drop_database(admin_url, "template_chuantou")
+    drop_database(admin_url, TEMPLATE)
     with psycopg.connect(admin_url, autocommit=True) as conn:
-        conn.execute("CREATE DATABASE template_chuantou TEMPLATE template0")
-    migrate(database_at(admin_url, "template_chuantou"))
+        conn.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0".encode())
+    migrate(database_at(admin_url, TEMPLATE))
     with psycopg.connect(admin_url, autocommit=True) as conn:
-        conn.execute("ALTER DATABASE template_chuantou ALLOW_CONNECTIONS false")
-        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_chuantou'")
+        conn.execute(f"ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false".encode())
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (TEMPLATE,))
 
 
 def drop_database(admin_url: str, name: str) -> None:
@@ -134,7 +137,7 @@ def database_url(postgres: EmbeddedPostgres | GivenServer) -> Iterator[str]:
     """A freshly migrated database of the test's own."""
     name = f"t{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(postgres.admin_url, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE template_chuantou".encode())
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
     yield database_at(postgres.admin_url, name)
     drop_database(postgres.admin_url, name)
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from collateral_actions import SIGNER
 from collateral_world import NOW, TENANT, World, build_world, facility
-from conftest import database_at, drop_database
+from conftest import TEMPLATE, database_at, drop_database
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -386,7 +386,7 @@ def prepared(admin_url: str) -> Iterator[Callable[[], World]]:
         pools.append(open_pool(database_at(admin_url, names[-1]), name="model", size_max=2))
         return pools[-1]
 
-    first = clone("template_chuantou")
+    first = clone(TEMPLATE)
     world = build_world(first, with_facility=True)
     facilities.open_facility(world.pool, facility("F-2"), "loader", NOW)
     first.close()

@@ -20,6 +20,7 @@ import psutil
 import psycopg
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 CHUANTOU = [sys.executable, "-m", "chuantou"]
 
