@@ -44,6 +44,8 @@ class Permission(StrEnum):
     DISPOSAL_APPROVE = "disposal.approve"
     DISPOSAL_WITHDRAW = "disposal.withdraw"
     JOB_RUN = "job.run"
+    DEAD_LETTER_WORK = "dead_letter.work"
+    HOLD_PLACE = "hold.place"
 
 
 _R = Role
@@ -71,6 +73,8 @@ MATRIX: MappingProxyType[Permission, frozenset[Role]] = MappingProxyType(
         Permission.DISPOSAL_APPROVE: frozenset({_R.APPROVER}),
         Permission.DISPOSAL_WITHDRAW: frozenset({_R.RISK_OFFICER, _R.APPROVER}),
         Permission.JOB_RUN: frozenset({_R.RISK_OFFICER, _R.ADMIN}),
+        Permission.DEAD_LETTER_WORK: frozenset({_R.DEVICE_ADMIN, _R.SYSTEM}),
+        Permission.HOLD_PLACE: frozenset({_R.AUDITOR, _R.RISK_OFFICER}),
     }
 )
 

@@ -272,14 +272,71 @@ RETURNING request_id, job, as_of, requested_by, requested_at, state, run_id;
 
 -- name: dead_letters
 -- Refused deliveries, newest first: those that name this tenant, and those that name none that exists.
-SELECT dead_letter_id, topic, topic_device, item_no, reason, detail, substring(payload FROM 1 FOR 2000) AS payload, payload_bytes,
-       encode(payload_sha256, 'hex') AS payload_sha256, items, times, first_received_at, last_received_at, state
+SELECT dead_letter_id, topic, topic_device, item_no, reason, detail, substring(payload FROM 1 FOR %(payload_max)s) AS payload, payload_bytes,
+       encode(payload_sha256, 'hex') AS payload_sha256, items, times, first_received_at, last_received_at, state, worked_by, worked_at, outcome
   FROM dead_letter l
  WHERE (l.tenant_id = %(tenant)s OR l.tenant_id IS NULL OR NOT EXISTS (SELECT 1 FROM tenant t WHERE t.tenant_id = l.tenant_id))
+/*? id */   AND dead_letter_id = %(id)s
+/*? state */   AND state = %(state)s
 /*? reason */   AND reason = %(reason)s
 /*? topic_device */   AND topic_device = %(topic_device)s
+/*? since */   AND last_received_at >= %(since)s
+/*? until */   AND last_received_at < %(until)s
 /*? after_0 */   AND (last_received_at, dead_letter_id) < (%(after_0)s, %(after_1)s)
  ORDER BY last_received_at DESC, dead_letter_id DESC LIMIT %(limit)s;
+
+-- name: queue_dead_letters
+-- Ask the ingest workers to drive kept letters through again. A message that was cut or that the broker had retained cannot go again.
+UPDATE dead_letter u SET state = 'QUEUED', worked_by = %(user)s, worked_at = %(now)s
+  FROM (SELECT dead_letter_id FROM dead_letter l
+         WHERE (l.tenant_id = %(tenant)s OR l.tenant_id IS NULL OR NOT EXISTS (SELECT 1 FROM tenant t WHERE t.tenant_id = l.tenant_id))
+           AND state = 'KEPT' AND payload_bytes = length(payload) AND reason <> 'retained'
+/*? id */           AND dead_letter_id = %(id)s
+/*? reason */           AND reason = %(reason)s
+/*? topic_device */           AND topic_device = %(topic_device)s
+/*? since */           AND last_received_at >= %(since)s
+/*? until */           AND last_received_at < %(until)s
+         ORDER BY topic, payload_sha256, item_no, reason FOR UPDATE LIMIT %(limit)s) q
+ WHERE u.dead_letter_id = q.dead_letter_id
+RETURNING u.dead_letter_id;
+
+-- name: discard_dead_letter
+-- People decided that a letter is of no use; its bytes stay until its age ends.
+UPDATE dead_letter l SET state = 'DISCARDED', worked_by = %(user)s, worked_at = %(now)s, outcome = jsonb_build_object('discarded', %(reason)s::text)
+ WHERE dead_letter_id = %(id)s AND state = 'KEPT'
+   AND (l.tenant_id = %(tenant)s OR l.tenant_id IS NULL OR NOT EXISTS (SELECT 1 FROM tenant t WHERE t.tenant_id = l.tenant_id))
+RETURNING dead_letter_id;
+
+-- name: quarantine
+-- Devices that speak without being registered: what their topics say, and how much waits for them.
+SELECT topic_device AS device_id, l.tenant_id, split_part(min(topic), '/', 3) AS site, split_part(min(topic), '/', 4) AS class,
+       min(first_received_at) AS first_received_at, max(last_received_at) AS last_received_at, sum(times)::bigint AS messages,
+       count(*) FILTER (WHERE state = 'KEPT')::bigint AS letters_kept, max(topic) AS topic
+  FROM dead_letter l
+ WHERE reason = 'unknown_device' AND state IN ('KEPT','QUEUED') AND topic_device IS NOT NULL
+   AND (l.tenant_id = %(tenant)s OR l.tenant_id IS NULL)
+/*? after_0 */   AND topic_device > %(after_0)s
+ GROUP BY topic_device, l.tenant_id ORDER BY topic_device LIMIT %(limit)s;
+
+-- name: legal_holds
+-- Evidence that must stay, and stayed, newest first.
+SELECT hold_id, subject_kind, subject_id, reason, placed_by, placed_at, lifted_by, lifted_at FROM legal_hold
+ WHERE tenant_id = %(tenant)s
+/*? id */   AND hold_id = %(id)s
+/*? after_0 */   AND (placed_at, hold_id) < (%(after_0)s, %(after_1)s)
+ ORDER BY placed_at DESC, hold_id DESC LIMIT %(limit)s;
+
+-- name: place_hold
+-- Nothing when the subject is not this tenant's.
+INSERT INTO legal_hold (hold_id, tenant_id, subject_kind, subject_id, reason, placed_by, placed_at)
+SELECT %(hold_id)s, %(tenant)s, %(subject_kind)s::text, %(subject_id)s, %(reason)s, %(user)s, %(now)s
+ WHERE EXISTS (SELECT 1 FROM goods_unit WHERE %(subject_kind)s::text = 'goods' AND goods_id = %(subject_id)s AND tenant_id = %(tenant)s
+               UNION ALL SELECT 1 FROM device WHERE %(subject_kind)s::text = 'device' AND device_id = %(subject_id)s AND tenant_id = %(tenant)s)
+    ON CONFLICT DO NOTHING
+RETURNING hold_id;
+
+-- name: lift_hold
+UPDATE legal_hold SET lifted_by = %(user)s, lifted_at = %(now)s WHERE hold_id = %(id)s AND tenant_id = %(tenant)s AND lifted_at IS NULL RETURNING hold_id;
 
 -- name: audit
 -- What people did, newest first.
@@ -307,12 +364,16 @@ SELECT t.device_id, t.day, t.received, t.stored, t.repeated, t.absorbed, t.refus
 SELECT coalesce(sum(t.stored), 0)::bigint AS stored, coalesce(sum(t.refused), 0)::bigint AS refused FROM ingest_tally t WHERE (t.device_id = '' OR EXISTS (SELECT 1 FROM device d WHERE d.device_id = t.device_id AND d.tenant_id = %(tenant)s));
 
 -- name: tally_tables
--- What the tables hold of this tenant's devices.
+-- What the tables hold of this tenant's devices, and what retention removed from them.
 SELECT (SELECT count(*) FROM observation x WHERE EXISTS (SELECT 1 FROM device d WHERE d.device_id = x.device_id AND d.tenant_id = %(tenant)s)) AS observations,
        (SELECT count(*) FROM position x WHERE EXISTS (SELECT 1 FROM device d WHERE d.device_id = x.device_id AND d.tenant_id = %(tenant)s)) AS positions,
        (SELECT count(*) FROM device_event x WHERE EXISTS (SELECT 1 FROM device d WHERE d.device_id = x.device_id AND d.tenant_id = %(tenant)s)) AS device_events,
        (SELECT coalesce(sum(l.items * l.times), 0)::bigint FROM dead_letter l
-         WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.device_id = l.topic_device AND d.tenant_id <> %(tenant)s)) AS refused;
+         WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.device_id = l.topic_device AND d.tenant_id <> %(tenant)s)) AS refused,
+       (SELECT coalesce(sum(p.stored), 0)::bigint FROM telemetry_purge p
+         WHERE EXISTS (SELECT 1 FROM device d WHERE d.device_id = p.device_id AND d.tenant_id = %(tenant)s)) AS purged_stored,
+       (SELECT coalesce(sum(p.refused), 0)::bigint FROM telemetry_purge p
+         WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.device_id = p.device_id AND d.tenant_id <> %(tenant)s)) AS purged_refused;
 
 -- name: live_pledge_of_goods
 -- The pledge under which a unit lies.

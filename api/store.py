@@ -77,6 +77,8 @@ NEWEST_CALL = SortKey("margin_calls", ("issued_at", "call_id"), (datetime, str))
 NEWEST_CASE = SortKey("disposals", ("opened_at", "case_id"), (datetime, str))
 NEWEST_RUN = SortKey("jobs", ("started_at", "run_id"), (datetime, str))
 NEWEST_LETTER = SortKey("dead_letters", ("last_received_at", "dead_letter_id"), (datetime, int))
+NEWEST_HOLD = SortKey("legal_holds", ("placed_at", "hold_id"), (datetime, str))
+QUARANTINED = SortKey("quarantine", ("device_id",), (str,))
 NEWEST_AUDIT = SortKey("audit", ("audit_id",), (int,))
 
 
@@ -143,7 +145,8 @@ def tally(pool: Pool, tenant: str, since: Any, until: Any, device_id: str | None
         counted = rows(conn, "tally_totals", tenant=tenant)[0]
         tables = rows(conn, "tally_tables", tenant=tenant)[0]
     tables["stored"] = tables["observations"] + tables["positions"] + tables["device_events"]
-    agrees = counted["stored"] == tables["stored"] and counted["refused"] == tables["refused"]
+    stored, refused = tables["stored"] + tables["purged_stored"], tables["refused"] + tables["purged_refused"]
+    agrees = counted["stored"] == stored and counted["refused"] == refused
     names = ("received", "stored", "repeated", "absorbed", "refused")
     totals = {n: sum(r[n] for r in items) for n in names}
     return {"items": items, "totals": totals, "tables": tables, "agrees": agrees}

@@ -187,8 +187,11 @@ CREATE TABLE public.dead_letter (
     first_received_at timestamp with time zone NOT NULL,
     last_received_at timestamp with time zone NOT NULL,
     state text DEFAULT 'KEPT'::text NOT NULL,
+    worked_by text,
+    worked_at timestamp with time zone,
+    outcome jsonb,
     CONSTRAINT dead_letter_items_check CHECK ((items > 0)),
-    CONSTRAINT dead_letter_state_check CHECK ((state = ANY (ARRAY['KEPT'::text, 'REDRIVEN'::text, 'DISCARDED'::text]))),
+    CONSTRAINT dead_letter_state_check CHECK ((state = ANY (ARRAY['KEPT'::text, 'QUEUED'::text, 'REDRIVEN'::text, 'DISCARDED'::text]))),
     CONSTRAINT dead_letter_times_check CHECK ((times > 0))
 );
 
@@ -568,6 +571,22 @@ CREATE TABLE public.ledger_posting (
     CONSTRAINT ledger_posting_line_no_check CHECK ((line_no > 0))
 );
 
+CREATE TABLE public.legal_hold (
+    hold_id text NOT NULL,
+    tenant_id text NOT NULL,
+    subject_kind text NOT NULL,
+    subject_id text NOT NULL,
+    reason text NOT NULL,
+    placed_by text NOT NULL,
+    placed_at timestamp with time zone NOT NULL,
+    lifted_by text,
+    lifted_at timestamp with time zone,
+    CONSTRAINT legal_hold_check CHECK (((lifted_by IS NULL) = (lifted_at IS NULL))),
+    CONSTRAINT legal_hold_check1 CHECK ((lifted_at >= placed_at)),
+    CONSTRAINT legal_hold_reason_check CHECK ((reason <> ''::text)),
+    CONSTRAINT legal_hold_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['goods'::text, 'device'::text])))
+);
+
 CREATE TABLE public.margin_call (
     call_id text NOT NULL,
     tenant_id text NOT NULL,
@@ -833,6 +852,15 @@ CREATE TABLE public.tag_binding (
     CONSTRAINT tag_binding_tag_epc_check CHECK (((tag_epc = upper(tag_epc)) AND ((length(tag_epc) >= 1) AND (length(tag_epc) <= 128))))
 );
 
+CREATE TABLE public.telemetry_purge (
+    device_id text NOT NULL,
+    day date NOT NULL,
+    stored bigint DEFAULT 0 NOT NULL,
+    refused bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT telemetry_purge_refused_check CHECK ((refused >= 0)),
+    CONSTRAINT telemetry_purge_stored_check CHECK ((stored >= 0))
+);
+
 CREATE TABLE public.tenant (
     tenant_id text NOT NULL,
     name text NOT NULL,
@@ -980,6 +1008,9 @@ ALTER TABLE ONLY public.dead_letter
 ALTER TABLE ONLY public.dead_letter
     ADD CONSTRAINT dead_letter_topic_payload_sha256_item_no_reason_key UNIQUE (topic, payload_sha256, item_no, reason);
 
+ALTER TABLE public.dead_letter
+    ADD CONSTRAINT dead_letter_worked CHECK (((state = 'KEPT'::text) OR ((worked_by IS NOT NULL) AND (worked_at IS NOT NULL)))) NOT VALID;
+
 ALTER TABLE ONLY public.device_event
     ADD CONSTRAINT device_event_pkey PRIMARY KEY (observed_at, device_id, type, event_key);
 
@@ -1055,6 +1086,9 @@ ALTER TABLE ONLY public.ledger_entry
 ALTER TABLE ONLY public.ledger_posting
     ADD CONSTRAINT ledger_posting_pkey PRIMARY KEY (entry_id, line_no);
 
+ALTER TABLE ONLY public.legal_hold
+    ADD CONSTRAINT legal_hold_pkey PRIMARY KEY (hold_id);
+
 ALTER TABLE ONLY public.margin_call_event
     ADD CONSTRAINT margin_call_event_pkey PRIMARY KEY (event_id);
 
@@ -1109,6 +1143,9 @@ ALTER TABLE ONLY public.schema_migration
 ALTER TABLE ONLY public.tag_binding
     ADD CONSTRAINT tag_binding_tag_epc_tstzrange_excl EXCLUDE USING gist (tag_epc WITH =, tstzrange(valid_from, valid_to) WITH &&);
 
+ALTER TABLE ONLY public.telemetry_purge
+    ADD CONSTRAINT telemetry_purge_pkey PRIMARY KEY (device_id, day);
+
 ALTER TABLE ONLY public.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (tenant_id);
 
@@ -1145,6 +1182,10 @@ CREATE INDEX alert_subject ON public.alert USING btree (subject_kind, subject_id
 
 CREATE INDEX audit_entry_subject ON public.audit_entry USING btree (subject_kind, subject_id, audit_id);
 
+CREATE INDEX dead_letter_device ON public.dead_letter USING btree (topic_device, reason);
+
+CREATE INDEX dead_letter_queued ON public.dead_letter USING btree (dead_letter_id) WHERE (state = 'QUEUED'::text);
+
 CREATE INDEX dead_letter_recent ON public.dead_letter USING btree (last_received_at DESC);
 
 CREATE INDEX device_event_device ON public.device_event USING btree (device_id, type, observed_at DESC);
@@ -1170,6 +1211,8 @@ CREATE INDEX job_request_waiting ON public.job_request USING btree (requested_at
 CREATE INDEX job_run_recent ON public.job_run USING btree (started_at DESC);
 
 CREATE INDEX ledger_posting_goods ON public.ledger_posting USING btree (goods_id) WHERE (goods_id IS NOT NULL);
+
+CREATE UNIQUE INDEX legal_hold_once ON public.legal_hold USING btree (subject_kind, subject_id) WHERE (lifted_at IS NULL);
 
 CREATE INDEX movement_goods ON public.movement USING btree (goods_id, occurred_at DESC);
 
@@ -1380,6 +1423,9 @@ ALTER TABLE ONLY public.ledger_posting
 
 ALTER TABLE ONLY public.ledger_posting
     ADD CONSTRAINT ledger_posting_goods_id_fkey FOREIGN KEY (goods_id) REFERENCES public.goods_unit(goods_id);
+
+ALTER TABLE ONLY public.legal_hold
+    ADD CONSTRAINT legal_hold_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
 ALTER TABLE ONLY public.margin_call_event
     ADD CONSTRAINT margin_call_event_call_id_fkey FOREIGN KEY (call_id) REFERENCES public.margin_call(call_id);

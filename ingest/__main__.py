@@ -17,7 +17,9 @@ from collateral.errors import MisconfiguredService
 from db.pool import open_pool
 from ingest.logs import log_to_stderr
 from ingest.readings import Limits
+from ingest.redrive import Redriver
 from ingest.registry import Registry, RegistryListener
+from ingest.retention import Ages, Retention
 from ingest.settings import IngestSettings, load_settings
 from ingest.store import StoreOptions, Written
 from ingest.subscriber import Subscriber
@@ -48,7 +50,7 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
         inbox_max=settings.ingest_inbox_messages_max,
         ca_file=settings.mqtt_ca_file,
     )
-    pool = open_pool(settings.database_url, name=settings.ingest_client_id, size_max=2, connect_wait_s=5.0)
+    pool = open_pool(settings.database_url, name=settings.ingest_client_id, size_max=4, connect_wait_s=5.0)
     registry = Registry()
     listener = RegistryListener(settings.database_url, registry)
     summed_at = time.monotonic()
@@ -68,28 +70,34 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
                 extra={"event": "ingest_summary", "stored": t.stored, "repeated": t.repeated, "absorbed": t.absorbed, "refused": t.refused},
             )
 
+    limits = Limits(
+        settings.ingest_payload_bytes_max,
+        settings.ingest_items_max,
+        settings.ingest_depth_max,
+        late_after_s=settings.ingest_late_after_s,
+    )
+    options = StoreOptions(timedelta(seconds=settings.ingest_smoothing_s), settings.ingest_payload_kept_bytes_max)
     writer = Writer(
         pool,
         subscriber,
         registry,
-        limits=Limits(
-            settings.ingest_payload_bytes_max,
-            settings.ingest_items_max,
-            settings.ingest_depth_max,
-            late_after_s=settings.ingest_late_after_s,
-        ),
-        options=StoreOptions(timedelta(seconds=settings.ingest_smoothing_s), settings.ingest_payload_kept_bytes_max),
+        limits=limits,
+        options=options,
         batch=BatchLimits(
             settings.ingest_batch_messages_max, flush_interval_ms=settings.ingest_flush_interval_ms, idle_ms=settings.ingest_idle_ms
         ),
         on_written=on_written,
     )
+    redriver = Redriver(pool, limits=limits, options=options)
+    retention = Retention(pool, clock, Ages(_days(settings.ingest_telemetry_days), _days(settings.ingest_dead_letter_days)))
     if settings.ingest_metrics_port:
         start_http_server(settings.ingest_metrics_port)
     thread = threading.Thread(target=writer.run, name="writer")
     listener.start()
     subscriber.start()
     thread.start()
+    redriver.start()
+    retention.start()
     log.info("ingest started", extra={"event": "ingest_started", "client_id": settings.ingest_client_id})
     try:
         while not stopping.wait(0.5):
@@ -100,12 +108,18 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
         thread.join(15)
         subscriber.stop()
         listener.stop()
+        redriver.stop()
+        retention.stop()
         pool.close(5)
         t = writer.total
         log.info(
             "ingest stopped",
             extra={"event": "ingest_stopped", "stored": t.stored, "repeated": t.repeated, "absorbed": t.absorbed, "refused": t.refused},
         )
+
+
+def _days(days: int) -> timedelta | None:
+    return timedelta(days=days) if days else None
 
 
 def main() -> int:

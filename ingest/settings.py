@@ -37,6 +37,11 @@ class IngestSettings(BaseSettings):
         300.0, ge=0, le=86_400, description="A re-read within this event time adds no row; 0 = every read does."
     )
     ingest_late_after_s: float = Field(600.0, gt=0, description="Readings older than this at receipt are flagged late.")
+    ingest_telemetry_days: int = Field(
+        0, ge=0, le=36_500,
+        description="Readings and positions older than this go, unless an open pledge, alert or legal hold needs them; 0 = kept for ever.",
+    )  # fmt: skip
+    ingest_dead_letter_days: int = Field(0, ge=0, le=36_500, description="Refused messages older than this go; 0 = kept for ever.")
     ingest_metrics_port: int = Field(0, ge=0, le=65_535, description="Prometheus port; 0 = off.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
 

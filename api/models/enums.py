@@ -61,4 +61,4 @@ AlertEventKind = Literal[
     "OPENED", "REFRESHED", "RAISED", "RESOLVED", "REOPENED", "ACKNOWLEDGED", "ASSIGNED", "COMMENTED", "STATUS", "CLOSED"
 ]
 RunStatus = Literal["RUNNING", "SUCCEEDED", "PARTLY_FAILED", "FAILED", "ABANDONED"]
-DeadLetterState = Literal["KEPT", "REDRIVEN", "DISCARDED"]
+DeadLetterState = Literal["KEPT", "QUEUED", "REDRIVEN", "DISCARDED"]

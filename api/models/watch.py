@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from api.models.base import Dec, Id, In, LongText, Out, Time
-from api.models.enums import AlertEventKind, AlertStatus, DeadLetterState, RunStatus, Severity
+from api.models.enums import AlertEventKind, AlertStatus, RunStatus, Severity
 
 
 class Alert(Out):
@@ -189,26 +189,6 @@ class Rules(Out):
     items: list[Rule]
 
 
-class DeadLetter(Out):
-    """A refused delivery with the beginning of its bytes."""
-
-    dead_letter_id: int
-    topic: str
-    topic_device: str | None
-    item_no: int
-    reason: str
-    detail: str
-    payload_text: str = Field(description="The first 2000 bytes as UTF-8, with marks where they are not")
-    payload_base64: str = Field(description="The first 2000 bytes as they came")
-    payload_bytes: int
-    payload_sha256: str = Field(description="Hex")
-    items: int
-    times: int
-    first_received_at: datetime
-    last_received_at: datetime
-    state: DeadLetterState
-
-
 class TallyRow(Out):
     """Counters of one device on one day of receipt, in readings."""
 
@@ -239,6 +219,8 @@ class TallyTables(Out):
     device_events: int
     stored: int = Field(description="Sum of the three")
     refused: int = Field(description="Readings in dead letters, times their deliveries")
+    purged_stored: int = Field(description="Rows that retention removed; they count as stored")
+    purged_refused: int = Field(description="Refused readings whose letters retention removed")
 
 
 class Tally(Out):

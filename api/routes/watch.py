@@ -1,8 +1,7 @@
-"""Jobs, rules, dead letters, counters and the audit trail."""
+"""Jobs, rules, counters and the audit trail."""
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from api import store
 from api.deps import ReadDep, Reader, Writer, reads, writes
 from api.models.base import Day
 from api.models.enums import RunStatus
-from api.models.watch import AuditEntry, DeadLetter, JobRequest, Jobs, Rule, Rules, RunRequest, Tally
+from api.models.watch import AuditEntry, JobRequest, Jobs, Rule, Rules, RunRequest, Tally
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, Page
 from api.permissions import Permission
 from api.routes.common import READ_ERRORS, WRITE_ERRORS, Filter, PathId, router
@@ -86,30 +85,6 @@ def list_rules(reader: ReadDep) -> Rules:
             )
             for r in RULES
         ]
-    )
-
-
-def _letter_shape(row: store.Row) -> store.Row:
-    payload = bytes(row.pop("payload"))
-    text = payload.decode("utf-8", "replace")
-    return {**row, "payload_text": text, "payload_base64": base64.b64encode(payload).decode("ascii")}
-
-
-@routes.get("/dead-letters", response_model=Page[DeadLetter], responses=READ_ERRORS)
-def list_dead_letters(
-    reader: ReadDep, reason: Filter = None, topic_device: Filter = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
-) -> dict[str, Any]:
-    """Refused deliveries, newest first, with their reason and the beginning of their bytes."""
-    return store.page(
-        reader.pool,
-        "dead_letters",
-        store.NEWEST_LETTER,
-        tenant=reader.tenant,
-        limit=limit,
-        cursor=cursor,
-        shape=_letter_shape,
-        reason=reason,
-        topic_device=topic_device,
     )
 
 
