@@ -50,8 +50,16 @@ SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM
 -- Ids not judged yet, in the order of their transactions.
 SELECT movement_id, recorded_xid::text::bigint FROM movement
  WHERE recorded_xid >= %(from_xid)s::text::xid8 AND NOT movement_id = ANY (%(done)s)
-   AND kind NOT IN ('APPEARED', 'CORRECTION')
+   AND kind <> 'APPEARED'
  ORDER BY recorded_xid, movement_id LIMIT %(limit)s;
+
+-- name: exits_behind_corrections
+-- Exits in the hour before a movement that these corrections take back: a return that explained one of them is none any more.
+SELECT DISTINCT r.movement_id
+  FROM movement c JOIN movement x ON x.movement_id = c.corrects
+  JOIN movement r ON (r.goods_id = x.goods_id OR (x.kind = 'FENCE_ENTER' AND r.device_id = x.device_id))
+       AND r.kind IN ('GATE_OUT', 'FENCE_EXIT') AND r.occurred_at < x.occurred_at AND r.occurred_at >= x.occurred_at - interval '1 hour'
+ WHERE c.movement_id = ANY (%(ids)s) AND c.kind = 'CORRECTION' AND x.kind IN ('GATE_IN', 'ZONE_CHANGE', 'FENCE_ENTER');
 
 -- name: new_refusals
 -- Ids not judged yet, in the order of their transactions.
@@ -61,26 +69,30 @@ SELECT refusal_id, recorded_xid::text::bigint FROM refused_command
 
 -- name: movements
 -- Movements by id with the unit, the pledge that held it then, what covered it then, and what was seen before and after.
--- A vehicle's movement gives one row per unit aboard.
+-- A vehicle's movement gives one row per unit aboard. A correction speaks of what the movement that it names moved.
 WITH m AS MATERIALIZED (
-  SELECT v.*, coalesce(fz.warehouse_id, v.evidence->>'warehouse_id', d.warehouse_id) AS left_warehouse_id, d.tenant_id AS device_tenant_id
-    FROM movement v LEFT JOIN zone fz ON fz.zone_id = v.from_zone_id LEFT JOIN device d ON d.device_id = v.device_id
-   WHERE v.movement_id = ANY (%(ids)s)),
+  SELECT c.movement_id, c.kind, c.occurred_at, c.received_at, c.recorded_at, c.corrects, v.kind AS what, v.device_id, v.tag_epc, v.goods_id, v.vehicle_plate,
+         v.from_zone_id, v.to_zone_id, v.from_seen_at, c.evidence, v.evidence AS what_evidence, d.tenant_id AS device_tenant_id,
+         coalesce(fz.warehouse_id, v.evidence->>'warehouse_id', d.warehouse_id) AS left_warehouse_id,
+         coalesce(tz.warehouse_id, v.evidence->>'warehouse_id', d.warehouse_id) AS at_warehouse_id
+    FROM movement c JOIN movement v ON v.movement_id = coalesce(c.corrects, c.movement_id)
+    LEFT JOIN zone fz ON fz.zone_id = v.from_zone_id LEFT JOIN zone tz ON tz.zone_id = v.to_zone_id LEFT JOIN device d ON d.device_id = v.device_id
+   WHERE c.movement_id = ANY (%(ids)s)),
 moved AS (
-  SELECT m.movement_id, m.goods_id FROM m WHERE m.goods_id IS NOT NULL OR m.kind NOT IN ('FENCE_EXIT', 'FENCE_ENTER')
+  SELECT m.movement_id, m.goods_id FROM m WHERE m.goods_id IS NOT NULL OR m.what NOT IN ('FENCE_EXIT', 'FENCE_ENTER')
   UNION
-  SELECT m.movement_id, jsonb_array_elements_text(m.evidence->'goods') FROM m
-   WHERE m.kind IN ('FENCE_EXIT', 'FENCE_ENTER') AND jsonb_typeof(m.evidence->'goods') = 'array'
+  SELECT m.movement_id, jsonb_array_elements_text(m.what_evidence->'goods') FROM m
+   WHERE m.what IN ('FENCE_EXIT', 'FENCE_ENTER') AND jsonb_typeof(m.what_evidence->'goods') = 'array'
   UNION
   SELECT m.movement_id, unnest(vp.goods) FROM m JOIN vehicle_position vp ON vp.device_id = m.device_id
-   WHERE m.kind IN ('FENCE_EXIT', 'FENCE_ENTER') AND NOT m.evidence ? 'goods')
+   WHERE m.what IN ('FENCE_EXIT', 'FENCE_ENTER') AND NOT m.what_evidence ? 'goods')
 SELECT m.movement_id, coalesce(g.tenant_id, m.device_tenant_id) AS tenant_id, m.occurred_at, m.received_at, m.recorded_at, m.kind, m.device_id,
        m.tag_epc, m.vehicle_plate, m.from_zone_id, m.to_zone_id, m.from_seen_at, m.left_warehouse_id, m.evidence,
        EXISTS (SELECT 1 FROM movement c WHERE c.corrects = m.movement_id AND c.kind = 'CORRECTION') AS corrected,
        g.goods_id, g.commodity_code, g.owner_party_id, g.warehouse_id, g.quantity, g.unit, g.invoice_unit_price, g.invoice_currency,
        pi.pledge_id, pi.facility_id, pi.pledged_at,
        cover.kind AS cover_kind, cover.id AS cover_id, cover.valid_from AS cover_from, cover.valid_to AS cover_to, cover.vehicle_plate AS cover_plate,
-       back.at AS back_inside_at, gone.at AS left_at,
+       back.at AS back_inside_at, m.corrects, gone.ids AS exit_ids, gone.at AS exits_at, gone.by_vehicle AS exits_by_vehicle,
        NOT EXISTS (SELECT 1 FROM antenna_zone a JOIN device_state s USING (device_id)
                     WHERE a.zone_id IN (m.from_zone_id, m.to_zone_id) AND a.valid_to IS NULL AND (s.skew_ms IS NULL OR abs(s.skew_ms) > 60000)) AS skew_known
   FROM m JOIN moved USING (movement_id)
@@ -106,17 +118,29 @@ SELECT m.movement_id, coalesce(g.tenant_id, m.device_tenant_id) AS tenant_id, m.
         ORDER BY rank, valid_from DESC LIMIT 1) cover ON m.kind IN ('GATE_OUT', 'FENCE_EXIT')
   LEFT JOIN LATERAL (
        SELECT min(at) AS at FROM (
-         SELECT r.occurred_at AS at FROM movement r LEFT JOIN zone z ON z.zone_id = r.to_zone_id
+         SELECT r.occurred_at AS at FROM movement r LEFT JOIN zone z ON z.zone_id = r.to_zone_id LEFT JOIN device rd ON rd.device_id = r.device_id
           WHERE r.goods_id = g.goods_id AND r.occurred_at > m.occurred_at AND r.occurred_at <= m.occurred_at + interval '1 hour'
-            AND (r.kind = 'GATE_IN' OR (r.kind = 'ZONE_CHANGE' AND z.kind <> 'GATE_OUTER' AND z.warehouse_id = m.left_warehouse_id))
+            AND coalesce(z.warehouse_id, r.evidence->>'warehouse_id', rd.warehouse_id) = m.left_warehouse_id
+            AND (r.kind IN ('GATE_IN', 'FENCE_ENTER') OR (r.kind = 'ZONE_CHANGE' AND z.kind <> 'GATE_OUTER'))
+            AND NOT EXISTS (SELECT 1 FROM movement c WHERE c.corrects = r.movement_id)
+         UNION ALL
+         SELECT r.occurred_at FROM movement r  -- the same lorry, with the unit still aboard
+          WHERE m.kind = 'FENCE_EXIT' AND r.kind = 'FENCE_ENTER' AND r.device_id = m.device_id
+            AND r.occurred_at > m.occurred_at AND r.occurred_at <= m.occurred_at + interval '1 hour'
+            AND r.evidence->>'warehouse_id' = m.left_warehouse_id AND (NOT r.evidence ? 'goods' OR r.evidence->'goods' ? g.goods_id)
+            AND NOT EXISTS (SELECT 1 FROM movement c WHERE c.corrects = r.movement_id)
          UNION ALL
          SELECT p.entered_at FROM goods_position p JOIN zone z USING (zone_id)
           WHERE p.goods_id = g.goods_id AND z.kind <> 'GATE_OUTER' AND p.warehouse_id = m.left_warehouse_id AND p.entered_at > m.occurred_at) seen
        ) back ON m.kind IN ('GATE_OUT', 'FENCE_EXIT')
   LEFT JOIN LATERAL (
-       SELECT max(r.occurred_at) AS at FROM movement r
-        WHERE r.goods_id = g.goods_id AND r.kind IN ('GATE_OUT', 'FENCE_EXIT') AND r.occurred_at < m.occurred_at
-          AND r.occurred_at >= m.occurred_at - interval '1 hour') gone ON m.kind IN ('GATE_IN', 'ZONE_CHANGE', 'FENCE_ENTER')
+       SELECT array_agg(r.movement_id ORDER BY r.occurred_at, r.movement_id) AS ids, array_agg(r.occurred_at ORDER BY r.occurred_at, r.movement_id) AS at,
+              array_agg(r.vehicle_plate IS NOT NULL ORDER BY r.occurred_at, r.movement_id) AS by_vehicle
+         FROM movement r LEFT JOIN zone z ON z.zone_id = r.from_zone_id LEFT JOIN device rd ON rd.device_id = r.device_id
+        WHERE (r.goods_id = g.goods_id OR (m.kind = 'FENCE_ENTER' AND r.device_id = m.device_id))
+          AND r.kind IN ('GATE_OUT', 'FENCE_EXIT') AND r.occurred_at < m.occurred_at AND r.occurred_at >= m.occurred_at - interval '1 hour'
+          AND coalesce(z.warehouse_id, r.evidence->>'warehouse_id', rd.warehouse_id) = m.at_warehouse_id) gone
+         ON m.kind IN ('GATE_IN', 'ZONE_CHANGE', 'FENCE_ENTER')
  ORDER BY m.movement_id, g.goods_id;
 
 -- name: zones

@@ -23,6 +23,7 @@ from risk.facts import (
     CommodityPrices,
     Cover,
     Device,
+    EarlierExit,
     Facility,
     Fix,
     Invoice,
@@ -138,7 +139,11 @@ def movements(conn: Connection[Any], book: PriceBook, ids: Sequence[int]) -> tup
             if r["cover_id"] is not None
             else None,
             back_inside_at=r["back_inside_at"],
-            left_at=r["left_at"],
+            exits_before=tuple(
+                EarlierExit(movement_id=i, occurred_at=at, by_vehicle=by_vehicle)
+                for i, at, by_vehicle in zip(r["exit_ids"] or (), r["exits_at"] or (), r["exits_by_vehicle"] or (), strict=True)
+            ),
+            corrects=r["corrects"],
             skew_known=r["skew_known"],
         )
         for r in found
