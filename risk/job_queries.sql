@@ -8,9 +8,10 @@ ON CONFLICT (job, scheduled_for) DO UPDATE SET as_of = excluded.as_of, started_a
 RETURNING run_id;
 
 -- name: end_run
+-- By the process that runs it: one that lost the lead does not end the run that its successor has taken up.
 UPDATE job_run SET status = %(status)s, finished_at = %(finished_at)s, inputs = %(inputs)s, findings = %(findings)s, errors = %(errors)s,
        duration_ms = %(duration_ms)s
- WHERE run_id = %(run_id)s;
+ WHERE run_id = %(run_id)s AND process = %(process)s;
 
 -- name: abandon_runs
 -- Runs that an earlier leader left behind; asked by the process that has just taken the lead.

@@ -1,8 +1,9 @@
 -- name: stream
--- How far the stream of readings has come: the event time that a quarter of the devices have passed. Clocks that run ahead do not count.
-SELECT percentile_disc(0.75) WITHIN GROUP (ORDER BY s.last_observed_at) AS heard_at, count(*) AS devices
+-- How far the stream of readings had come by as_of: the event time that a quarter of the devices have passed. Clocks that run ahead do not count;
+-- for a past instant (replay) a device that was heard since had come so far.
+SELECT percentile_disc(0.75) WITHIN GROUP (ORDER BY least(s.last_observed_at, %(as_of)s)) AS heard_at, count(*) AS devices
   FROM device_state s JOIN device d USING (device_id)
- WHERE d.enabled AND s.last_observed_at <= %(as_of)s + interval '5 minutes' AND s.last_observed_at > %(as_of)s - interval '30 days';
+ WHERE d.enabled AND (%(replay)s OR s.last_observed_at <= %(as_of)s + interval '5 minutes') AND s.last_observed_at > %(as_of)s - interval '30 days';
 
 -- name: prices_now
 -- Newest accepted price of each commodity, ex-VAT.

@@ -369,14 +369,18 @@ def load_snapshot(
     settle: timedelta,
     round_interval: timedelta,
     facility_ids: Sequence[str] | None = None,
+    replay: bool = False,
 ) -> Snapshot:
-    """The named sections as one consistent view. settle: how long a reading may be under way in our own pipes, in clock time."""
+    """The named sections as one consistent view. settle: how long a reading may be under way in our own pipes, in clock time.
+
+    replay: as_of is past. What is kept with its time is taken as of then; positions, pledges and device states are those of now.
+    """
     with pool.connection() as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         conn.read_only = True
         try:
             with conn.transaction():
-                heard = rows(conn, "stream", {"as_of": as_of})[0]
+                heard = rows(conn, "stream", {"as_of": as_of, "replay": replay})[0]
                 stream = stream_of(heard["heard_at"], heard["devices"], as_of=as_of, settle=settle)
                 snapshot = Snapshot(as_of=as_of, stream=stream, round_interval=round_interval)
                 params: Row = {"as_of": as_of, "settled": stream.settled_until, "round": round_interval, "facility_ids": facility_ids}
