@@ -144,11 +144,15 @@ class UnsightedUnit:
 
 @dataclass(frozen=True, kw_only=True)
 class Twin:
-    """Two live pledges of different goods ids whose natural identity is the same once spelling is levelled."""
+    """Live pledges of different goods ids whose natural identity is the same once spelling is levelled, as one tenant may know of them.
+
+    units: the tenant's own, at most TWINS_NAMED_MAX; count: how many those are in all. elsewhere: another tenant's goods carry it as well.
+    """
 
     identity: str
-    first: Unit
-    second: Unit
+    units: tuple[Unit, ...]
+    count: int
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -149,9 +149,12 @@ SELECT m.movement_id, coalesce(g.tenant_id, m.device_tenant_id) AS tenant_id, m.
 SELECT zone_id, warehouse_id, kind, polygon FROM zone WHERE zone_id = ANY (%(ids)s);
 
 -- name: refusals
--- Refused commands by id.
-SELECT refusal_id, tenant_id, refused_at, user_id, command, code, facility_id, detail FROM refused_command WHERE refusal_id = ANY (%(ids)s)
- ORDER BY refusal_id;
+-- Refused commands by id. What the detail says of the pledge in the way stays only where that pledge is the same tenant's.
+SELECT r.refusal_id, r.tenant_id, r.refused_at, r.user_id, r.command, r.code, r.facility_id,
+       CASE WHEN EXISTS (SELECT 1 FROM facility f WHERE f.facility_id = r.detail->>'other_facility_id' AND f.tenant_id = r.tenant_id)
+            THEN r.detail - 'other_tenant_id'
+            ELSE r.detail - '{other_pledge_id,other_facility_id,other_goods_id,other_tenant_id}'::text[] END AS detail
+  FROM refused_command r WHERE r.refusal_id = ANY (%(ids)s) ORDER BY r.refusal_id;
 
 -- name: units
 -- Units by id with the live pledge that holds them: by the id itself, or by the same VIN or mill, heat and piece under another id.
@@ -159,7 +162,8 @@ SELECT g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_
        pi.pledge_id, pi.facility_id, pi.pledged_at
   FROM goods_unit g
   LEFT JOIN LATERAL (
-       SELECT i.* FROM pledge_item i WHERE i.goods_id = g.goods_id AND i.released_at IS NULL
+       SELECT i.* FROM pledge_item i JOIN facility f USING (facility_id)
+        WHERE i.goods_id = g.goods_id AND i.released_at IS NULL AND f.tenant_id = g.tenant_id
        UNION ALL SELECT i.* FROM pledge_item i JOIN facility f USING (facility_id)  -- another tenant's pledge stays nameless
         WHERE i.vin = g.vin AND i.released_at IS NULL AND g.vin IS NOT NULL AND f.tenant_id = g.tenant_id
        UNION ALL SELECT i.* FROM pledge_item i JOIN facility f USING (facility_id)
@@ -236,13 +240,18 @@ SELECT g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_
                       AND (g.kind = 'TANK_LOT' OR e.payload->>'goods_id' = g.goods_id));
 
 -- name: twins
--- Live pledges of two goods ids that name the same VIN or mill, heat and piece once case, spaces and signs are levelled.
+-- Live pledges of several goods ids that name the same VIN or mill, heat and piece once case, spaces and signs are levelled, by tenant.
+-- elsewhere: another tenant's live pledge names it as well; which one is not told.
 WITH live AS (
-  SELECT i.goods_id, 'VIN ' || regexp_replace(upper(i.vin), '[^[:alnum:]]', '', 'g') AS identity FROM pledge_item i WHERE i.released_at IS NULL AND i.vin IS NOT NULL
+  SELECT f.tenant_id, i.goods_id, 'VIN ' || regexp_replace(upper(i.vin), '[^[:alnum:]]', '', 'g') AS identity
+    FROM pledge_item i JOIN facility f USING (facility_id) WHERE i.released_at IS NULL AND i.vin IS NOT NULL
   UNION ALL
-  SELECT i.goods_id, translate(upper(i.identity_key), ' -_./', '') FROM pledge_item i
-   WHERE i.released_at IS NULL AND i.identity_key IS NOT NULL)
-SELECT identity, min(goods_id) AS first_id, max(goods_id) AS second_id FROM live GROUP BY identity HAVING count(DISTINCT goods_id) > 1;
+  SELECT f.tenant_id, i.goods_id, translate(upper(i.identity_key), ' -_./', '')
+    FROM pledge_item i JOIN facility f USING (facility_id) WHERE i.released_at IS NULL AND i.identity_key IS NOT NULL),
+own AS (
+  SELECT identity, tenant_id, array_agg(DISTINCT goods_id) AS ids, count(DISTINCT goods_id) AS units FROM live GROUP BY identity, tenant_id),
+told AS (SELECT o.*, sum(units) OVER (PARTITION BY identity) > units AS elsewhere FROM own o)
+SELECT identity, tenant_id, ids[1:%(named_max)s] AS ids, units, elsewhere FROM told WHERE units > 1 OR elsewhere ORDER BY identity, tenant_id;
 
 -- name: devices
 -- Enabled devices, what was heard of them, and the pledged goods that lie before them.
@@ -286,7 +295,8 @@ SELECT t.trip_id, p.observed_at, p.lon, p.lat, p.acc_m
 -- Goods of trips with the live pledge that holds them.
 SELECT tg.trip_id, g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_id, g.quantity, g.unit, g.invoice_unit_price,
        g.invoice_currency, i.pledge_id, i.facility_id, i.pledged_at
-  FROM trip_goods tg JOIN goods_unit g USING (goods_id) LEFT JOIN pledge_item i ON i.goods_id = g.goods_id AND i.released_at IS NULL
+  FROM trip_goods tg JOIN trip t USING (trip_id) JOIN goods_unit g ON g.goods_id = tg.goods_id AND g.tenant_id = t.tenant_id
+  LEFT JOIN pledge_item i ON i.goods_id = g.goods_id AND i.released_at IS NULL
  WHERE tg.trip_id = ANY (%(ids)s) ORDER BY tg.trip_id, g.goods_id;
 
 -- name: invoices
@@ -298,7 +308,8 @@ kin AS MATERIALIZED (  -- papers of the same trade
      AND o.tenant_id = inv.tenant_id AND o.kind IN ('WAYBILL', 'TRANSFER_NOTE')
   UNION
   SELECT a.document_id, o.document_id, o.kind, o.vehicle_plate FROM inv JOIN document_goods a ON a.document_id = inv.document_id
-    JOIN document_goods b ON b.goods_id = a.goods_id JOIN document o ON o.document_id = b.document_id AND o.kind IN ('WAYBILL', 'TRANSFER_NOTE'))
+    JOIN document_goods b ON b.goods_id = a.goods_id
+    JOIN document o ON o.document_id = b.document_id AND o.tenant_id = inv.tenant_id AND o.kind IN ('WAYBILL', 'TRANSFER_NOTE'))
 SELECT inv.document_id, inv.tenant_id, inv.number, inv.contract_no, inv.seller_party_id, inv.buyer_party_id, inv.amount, inv.currency, inv.quantity,
        inv.issued_at, inv.received_at, k.waybills, k.notes AS transfer_notes, moved.n AS movements
   FROM inv
@@ -324,7 +335,8 @@ SELECT inv.document_id, inv.tenant_id, inv.number, inv.contract_no, inv.seller_p
 -- Goods of documents with the live pledge that holds them.
 SELECT dg.document_id, g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_id, g.quantity, g.unit, g.invoice_unit_price,
        g.invoice_currency, i.pledge_id, i.facility_id, i.pledged_at
-  FROM document_goods dg JOIN goods_unit g USING (goods_id) LEFT JOIN pledge_item i ON i.goods_id = g.goods_id AND i.released_at IS NULL
+  FROM document_goods dg JOIN document d USING (document_id) JOIN goods_unit g ON g.goods_id = dg.goods_id AND g.tenant_id = d.tenant_id
+  LEFT JOIN pledge_item i ON i.goods_id = g.goods_id AND i.released_at IS NULL
  WHERE dg.document_id = ANY (%(ids)s) ORDER BY dg.document_id, g.goods_id;
 
 -- name: sales
@@ -337,6 +349,7 @@ SELECT d.document_id, d.number, d.seller_party_id, d.buyer_party_id, d.issued_at
   LEFT JOIN LATERAL (SELECT o.release_id FROM release_item ri JOIN release_order o USING (release_id)
                       WHERE ri.goods_id = i.goods_id AND o.status IN ('ISSUED', 'PICKING', 'GATED_OUT', 'RECONCILED') AND ri.returned_at IS NULL LIMIT 1) r ON true
  WHERE i.released_at IS NULL AND d.kind = 'INVOICE' AND d.seller_party_id IS NOT NULL AND d.issued_at >= i.pledged_at AND d.issued_at <= %(as_of)s
+   AND d.tenant_id = g.tenant_id
  ORDER BY d.document_id, g.goods_id;
 
 -- name: commodity_facilities

@@ -44,6 +44,7 @@ from risk.rule import Section
 from risk.snapshot import Snapshot, stream_of
 
 _Q = load_queries(__file__)
+TWINS_NAMED_MAX = 100
 Row = dict[str, Any]
 
 
@@ -157,11 +158,14 @@ def units(conn: Connection[Any], book: PriceBook, goods_ids: Sequence[str]) -> d
 
 
 def refusals(conn: Connection[Any], book: PriceBook, ids: Sequence[int]) -> tuple[Refusal, ...]:
-    """Refused commands by id with the units that they name."""
+    """Refused commands by id with the units of the same tenant that they name."""
     found = rows(conn, "refusals", {"ids": list(ids)})
     named = {r["refusal_id"]: _named_goods(r["detail"]) for r in found}
     known = units(conn, book, sorted({g for goods in named.values() for g in goods}))
-    return tuple(Refusal(**r, units=tuple(known[g] for g in named[r["refusal_id"]] if g in known)) for r in found)
+    return tuple(
+        Refusal(**r, units=tuple(known[g] for g in named[r["refusal_id"]] if g in known and known[g].tenant_id == r["tenant_id"]))
+        for r in found
+    )
 
 
 def _named_goods(detail: Mapping[str, Any]) -> list[str]:
@@ -212,9 +216,19 @@ def _unsighted(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str,
 
 
 def _twins(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, Any]:
-    found = rows(conn, "twins")
-    known = units(conn, book, sorted({r[k] for r in found for k in ("first_id", "second_id")}))
-    return {"twins": tuple(Twin(identity=r["identity"], first=known[r["first_id"]], second=known[r["second_id"]]) for r in found)}
+    found = rows(conn, "twins", {"named_max": TWINS_NAMED_MAX})
+    known = units(conn, book, sorted({g for r in found for g in r["ids"]}))
+    return {
+        "twins": tuple(
+            Twin(
+                identity=r["identity"],
+                units=tuple(known[g] for g in r["ids"] if known[g].tenant_id == r["tenant_id"]),
+                count=r["units"],
+                elsewhere=r["elsewhere"],
+            )
+            for r in found
+        )
+    }
 
 
 def _devices(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, Any]:
