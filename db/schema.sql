@@ -80,9 +80,14 @@ CREATE TABLE public.alert (
     episode integer DEFAULT 1 NOT NULL,
     event_keys text[] DEFAULT '{}'::text[] NOT NULL,
     composite_legs text[] DEFAULT '{}'::text[] NOT NULL,
+    explained_keys text[] DEFAULT '{}'::text[] NOT NULL,
+    evidence_at timestamp with time zone,
+    outcome text,
+    weighed_at timestamp with time zone,
     CONSTRAINT alert_check CHECK (((status <> 'CLOSED'::text) OR ((closing_reason IS NOT NULL) AND (closed_at IS NOT NULL)))),
     CONSTRAINT alert_closed_by_two CHECK (((status <> 'CLOSED'::text) OR (severity <> ALL (ARRAY['P1'::text, 'P2'::text])) OR ((closing_user IS NOT NULL) AND (second_closing_user IS NOT NULL) AND (closing_user <> second_closing_user)))),
     CONSTRAINT alert_leg_check CHECK ((leg = ANY (ARRAY['I'::text, 'T'::text, 'L'::text]))),
+    CONSTRAINT alert_outcome_check CHECK ((outcome = ANY (ARRAY['CONFIRMED'::text, 'EXPLAINED'::text, 'FALSE_ALARM'::text]))),
     CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['P1'::text, 'P2'::text, 'P3'::text, 'P4'::text]))),
     CONSTRAINT alert_status_check CHECK ((status = ANY (ARRAY['OPEN'::text, 'ACK'::text, 'INVESTIGATING'::text, 'CONFIRMED'::text, 'EXPLAINED'::text, 'FALSE_ALARM'::text, 'CLOSED'::text, 'RESOLVED'::text]))),
     CONSTRAINT alert_subject_kind_check CHECK ((subject_kind = ANY (ARRAY['goods'::text, 'tag'::text, 'device'::text, 'site'::text, 'vehicle'::text, 'trip'::text, 'facility'::text, 'pledge'::text, 'document'::text, 'commodity'::text, 'party'::text])))
@@ -1213,6 +1218,8 @@ CREATE INDEX job_run_recent ON public.job_run USING btree (started_at DESC);
 CREATE INDEX ledger_posting_goods ON public.ledger_posting USING btree (goods_id) WHERE (goods_id IS NOT NULL);
 
 CREATE UNIQUE INDEX legal_hold_once ON public.legal_hold USING btree (subject_kind, subject_id) WHERE (lifted_at IS NULL);
+
+CREATE INDEX movement_corrects ON public.movement USING btree (corrects) WHERE (corrects IS NOT NULL);
 
 CREATE INDEX movement_goods ON public.movement USING btree (goods_id, occurred_at DESC);
 

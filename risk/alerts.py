@@ -15,7 +15,7 @@ from db.pool import Pool
 from risk import alert_store
 from risk.evaluate import RuleResult
 from risk.reconcile import COMPOSITE_WITHIN, ChangeKind, Status, composite_raises, reconcile
-from risk.rule import Severity, SubjectKind
+from risk.rule import Severity
 
 COMMENT_CHARS_MAX = 4000
 REASON_CHARS_MAX = 4000
@@ -24,17 +24,26 @@ TWO_PERSONS = (Severity.P1, Severity.P2)
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciled:
-    """What a reconciliation did. affected_facilities: those whose eligible goods may have changed by a P1 that came or went."""
+    """What a reconciliation did."""
 
     counts: dict[str, int]
     opened: tuple[str, ...]
-    affected_facilities: tuple[str, ...]
 
 
 def reconcile_in(
-    conn: Connection[Any], results: Sequence[RuleResult], *, now: datetime, previous_run_at: datetime | None = None, whole: bool
+    conn: Connection[Any],
+    results: Sequence[RuleResult],
+    *,
+    now: datetime,
+    previous_run_at: datetime | None = None,
+    whole: bool,
+    written_at: datetime | None = None,
 ) -> Reconciled:
-    """Bring the alerts in line with the results inside the caller's transaction. whole: see risk.reconcile."""
+    """Bring the alerts in line with the results inside the caller's transaction. whole, now: see risk.reconcile.
+
+    written_at: the product's clock at the time of writing, None = now; marks that look at the alerts are due by it.
+    """
+    written_at = written_at or now
     completed = [r for r in results if r.error is None]
     codes = [r.rule.code for r in completed]
     alert_store.lock(conn)
@@ -45,34 +54,21 @@ def reconcile_in(
     counts: Counter[str] = Counter()
     opened: list[str] = []
     pledges: set[str] = set()
-    facilities: set[str] = set()
     for change in changes:
         was = before.get(change.alert_id or "")
         tenant_id = change.finding.subject.tenant_id if change.finding is not None else was.tenant_id if was else ""
-        alert_id = alert_store.apply(conn, change, tenant_id, now)
+        alert_id = alert_store.apply(conn, change, tenant_id, now, written_at)
         counts[change.kind.value] += 1
         if change.kind in (ChangeKind.OPENED, ChangeKind.REOPENED, ChangeKind.RAISED) and change.finding is not None:
             if change.kind is not ChangeKind.RAISED:
                 opened.append(alert_id)
             if change.finding.pledge_id is not None:
                 pledges.add(change.finding.pledge_id)
-            if (
-                change.severity is Severity.P1
-                and change.finding.subject.kind is SubjectKind.GOODS
-                and change.finding.facility_id is not None
-            ):
-                facilities.add(change.finding.facility_id)
-        if change.kind is ChangeKind.RESOLVED and was is not None and was.severity is Severity.P1 and was.subject_kind is SubjectKind.GOODS:
-            facilities.update(_facilities_of(conn, alert_id))
-    counts["COMPOSITE"] = _raise_composites(conn, pledges, now)
-    return Reconciled(counts=dict(counts), opened=tuple(opened), affected_facilities=tuple(sorted(facilities)))
+    counts["COMPOSITE"] = _raise_composites(conn, pledges, now, written_at)
+    return Reconciled(counts=dict(counts), opened=tuple(opened))
 
 
-def _facilities_of(conn: Connection[Any], alert_id: str) -> list[str]:
-    return [row[0] for row in conn.execute("SELECT facility_id FROM alert WHERE alert_id = %s AND facility_id IS NOT NULL", (alert_id,))]
-
-
-def _raise_composites(conn: Connection[Any], pledges: set[str], now: datetime) -> int:
+def _raise_composites(conn: Connection[Any], pledges: set[str], now: datetime, written_at: datetime) -> int:
     if not pledges:
         return 0
     raised = 0
@@ -81,7 +77,7 @@ def _raise_composites(conn: Connection[Any], pledges: set[str], now: datetime) -
         own = [a for a in alerts if a.pledge_id == pledge_id]
         before = {a.alert_id: a.severity for a in own}
         for alert in composite_raises(own, now):
-            alert_store.raise_composite(conn, alert, was=before[alert.alert_id], now=now)
+            alert_store.raise_composite(conn, alert, was=before[alert.alert_id], now=now, written_at=written_at)
             raised += 1
     return raised
 
@@ -105,6 +101,7 @@ def _text(text: str, what: str, characters_max: int) -> str:
 
 
 def _begin(conn: Connection[Any], tenant_id: str, alert_id: str, version: int | None) -> dict[str, Any]:
+    alert_store.keep_reconciling_out(conn)
     row = alert_store.alert_for_update(conn, tenant_id, alert_id)
     if row is None:
         raise NotFound(f"there is no alert {alert_id}", alert_id=alert_id)
@@ -158,6 +155,7 @@ def comment(pool: Pool, tenant_id: str, alert_id: str, actor: str, now: datetime
         return AlertAction(alert_id=alert_id, status=row["status"], owner=row["owner"], version=row["version"])
 
 
+OUTCOMES = (Status.CONFIRMED, Status.EXPLAINED, Status.FALSE_ALARM)
 SETTABLE = (Status.INVESTIGATING, Status.CONFIRMED, Status.EXPLAINED, Status.FALSE_ALARM)
 
 
@@ -177,6 +175,7 @@ def set_status(
 def close(pool: Pool, tenant_id: str, alert_id: str, actor: str, version: int | None, now: datetime, *, reason: str) -> AlertAction:
     """Close an alert with a reason. P1 and P2 take two persons: the first call proposes, the second, by somebody else, closes.
 
+    What the work had shown (CONFIRMED, EXPLAINED, FALSE_ALARM) stays as the outcome of the closed alert.
     Raises SamePersonRefused when the first person calls again, RejectedInput without a reason, WrongState when it is over already.
     """
     reason = _text(reason, "reason", REASON_CHARS_MAX)
@@ -194,5 +193,8 @@ def close(pool: Pool, tenant_id: str, alert_id: str, actor: str, version: int | 
             detail |= {"first": row["closing_user"], "first_reason": row["closing_reason"]}
         else:
             row |= {"closing_user": actor}
+        if row["status"] in OUTCOMES:
+            row |= {"outcome": row["status"]}
+            detail |= {"outcome": row["status"]}
         row |= {"status": Status.CLOSED.value, "closed_at": now, "closing_reason": reason}
         return _end(conn, row, actor=actor, now=now, kind="CLOSED", detail=detail)

@@ -61,8 +61,20 @@ class Cover:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EarlierExit:
+    """A GATE_OUT or FENCE_EXIT of the unit from the same site before a return, by event time."""
+
+    movement_id: int
+    occurred_at: datetime
+    by_vehicle: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Movement:
-    """A movement of one unit; a vehicle with several units aboard gives one row for each."""
+    """A movement of one unit; a vehicle with several units aboard gives one row for each.
+
+    A CORRECTION names the unit, tag and vehicle of the movement that it takes back.
+    """
 
     movement_id: int
     tenant_id: str
@@ -82,7 +94,8 @@ class Movement:
     corrected: bool = False
     cover: Cover | None = None
     back_inside_at: datetime | None = None  # first sighting inside after this movement
-    left_at: datetime | None = None  # newest GATE_OUT or FENCE_EXIT of the unit before this movement
+    exits_before: tuple[EarlierExit, ...] = ()  # for a return: the exits of the hour before, oldest first
+    corrects: int | None = None  # for a CORRECTION: the movement that it takes back
     skew_known: bool = False  # both readers' clocks were measured within the guard
 
 
@@ -131,11 +144,15 @@ class UnsightedUnit:
 
 @dataclass(frozen=True, kw_only=True)
 class Twin:
-    """Two live pledges of different goods ids whose natural identity is the same once spelling is levelled."""
+    """Live pledges of different goods ids whose natural identity is the same once spelling is levelled, as one tenant may know of them.
+
+    units: the tenant's own, at most TWINS_NAMED_MAX; count: how many those are in all. elsewhere: another tenant's goods carry it as well.
+    """
 
     identity: str
-    first: Unit
-    second: Unit
+    units: tuple[Unit, ...]
+    count: int
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

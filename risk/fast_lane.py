@@ -106,7 +106,8 @@ class FastLane:
         snapshot = Snapshot(as_of=self._clock.now())
         if moved or refused:
             book = store.price_book(conn, snapshot.as_of)
-            movements = store.movements(conn, book, list(moved)) if moved else ()
+            again = [row[0] for row in conn.execute(_Q["exits_behind_corrections"], {"ids": list(moved)})] if moved else []
+            movements = store.movements(conn, book, [*moved, *again]) if moved else ()
             refusals = store.refusals(conn, book, list(refused)) if refused else ()
             snapshot = Snapshot(as_of=snapshot.as_of, movements=movements, refusals=refusals)
         more = len(moved) >= self._batch_max or len(refused) >= self._batch_max

@@ -8,17 +8,22 @@ ON CONFLICT (job, scheduled_for) DO UPDATE SET as_of = excluded.as_of, started_a
 RETURNING run_id;
 
 -- name: end_run
+-- By the process that runs it: one that lost the lead does not end the run that its successor has taken up.
 UPDATE job_run SET status = %(status)s, finished_at = %(finished_at)s, inputs = %(inputs)s, findings = %(findings)s, errors = %(errors)s,
        duration_ms = %(duration_ms)s
- WHERE run_id = %(run_id)s;
+ WHERE run_id = %(run_id)s AND process = %(process)s;
 
 -- name: abandon_runs
 -- Runs that an earlier leader left behind; asked by the process that has just taken the lead.
 UPDATE job_run SET status = 'ABANDONED', finished_at = %(now)s WHERE status = 'RUNNING';
 
+-- name: abandon_own_runs
+-- Runs of this process whose end could not be written: nobody works on them any more.
+UPDATE job_run SET status = 'ABANDONED', finished_at = %(now)s WHERE status = 'RUNNING' AND process = %(process)s AND NOT run_id = ANY (%(active)s);
+
 -- name: previous_run
--- as_of of the newest finished run of a job.
-SELECT max(as_of) FROM job_run WHERE job = %(job)s AND status IN ('SUCCEEDED', 'PARTLY_FAILED');
+-- as_of of the newest finished run of a job that acted on the alerts.
+SELECT max(as_of) FROM job_run WHERE job = %(job)s AND status IN ('SUCCEEDED', 'PARTLY_FAILED') AND NOT inputs ? 'replay';
 
 -- name: ran_for
 SELECT 1 FROM job_run WHERE job = %(job)s AND scheduled_for = %(scheduled_for)s AND status IN ('RUNNING', 'SUCCEEDED', 'PARTLY_FAILED');
@@ -34,7 +39,7 @@ UPDATE job_request SET state = 'TAKEN' WHERE request_id = (
 RETURNING request_id, job, as_of, requested_at;
 
 -- name: return_requests
--- What a dead leader had taken waits again.
+-- What a dead leader had taken, or what this one could not finish, waits again. Only the leader takes requests, one at a time.
 UPDATE job_request SET state = 'WAITING' WHERE state = 'TAKEN';
 
 -- name: end_request
@@ -54,7 +59,7 @@ SELECT f.facility_id,
   LEFT JOIN LATERAL (SELECT e.kind FROM ledger_entry e WHERE e.facility_id = f.facility_id AND e.entry_no = b.last_entry_no
                         AND e.recorded_at > coalesce(v.as_of, '-infinity') - %(slack)s::interval) entry ON true
   LEFT JOIN LATERAL (SELECT true AS changed FROM alert a WHERE a.facility_id = f.facility_id AND a.subject_kind = 'goods' AND a.severity = 'P1'
-                        AND greatest(a.opened_at, a.resolved_at, a.closed_at) > v.as_of - %(slack)s::interval LIMIT 1) alarm ON true
+                        AND greatest(a.weighed_at, a.opened_at, a.resolved_at, a.closed_at) > v.as_of - %(slack)s::interval LIMIT 1) alarm ON true
  WHERE f.status <> 'CLOSED'
    AND (price.newer OR entry.kind IS NOT NULL OR alarm.changed)
    AND (v.recorded_at IS NOT NULL OR b.last_entry_no > 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,6 +56,7 @@ def end_run(
         "findings": jsonb(findings),
         "errors": jsonb(errors),
         "duration_ms": duration_ms,
+        "process": PROCESS,
     }
     with pool.connection() as conn:
         conn.execute(_Q["end_run"], params)
@@ -68,8 +69,15 @@ def take_over(pool: Pool, now: datetime) -> None:
         conn.execute(_Q["return_requests"])
 
 
+def tidy_up(pool: Pool, active: Collection[str], now: datetime) -> None:
+    """What this leader left when the store was away: requests taken and not ended wait again, runs that nobody works on are abandoned."""
+    with pool.connection() as conn:
+        conn.execute(_Q["return_requests"])
+        conn.execute(_Q["abandon_own_runs"], {"now": now, "process": PROCESS, "active": list(active)})
+
+
 def previous_run(pool: Pool, job: str) -> datetime | None:
-    """as_of of the newest finished run."""
+    """as_of of the newest finished run that acted; runs for a past instant only look."""
     with pool.connection() as conn:
         row = conn.execute(_Q["previous_run"], {"job": job}).fetchone()
     return None if row is None else row[0]
@@ -94,10 +102,10 @@ def take_request(pool: Pool) -> JobRequest | None:
     return None if row is None else JobRequest(request_id=row[0], job=row[1], as_of=row[2], requested_at=row[3])
 
 
-def end_request(pool: Pool, request_id: str, run_id: str | None) -> None:
-    """A request is done, with its run, or failed."""
+def end_request(pool: Pool, request_id: str, run_id: str | None, *, failed: bool) -> None:
+    """A request is done or failed; its run, where there is one, says how and why."""
     with pool.connection() as conn:
-        conn.execute(_Q["end_request"], {"request_id": request_id, "run_id": run_id, "state": "FAILED" if run_id is None else "DONE"})
+        conn.execute(_Q["end_request"], {"request_id": request_id, "run_id": run_id, "state": "FAILED" if failed else "DONE"})
 
 
 def marks_due(pool: Pool, now: datetime, slack: timedelta) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from collateral import margin_service, release_service, valuation_service
+from collateral.errors import RejectedInput
 from collateral.model import Valuation
 from db.pool import Pool
 from risk import job_store, store
@@ -51,6 +52,7 @@ class RunReport:
     errors: list[dict[str, str]] = field(default_factory=list)
     failed: bool = False
     opened: list[str] = field(default_factory=list)
+    clock_now: Callable[[], datetime] | None = None
 
     @property
     def status(self) -> str:
@@ -65,32 +67,47 @@ class RunReport:
             self.inputs["cannot_judge"] = doubts
 
 
+_active: set[str] = set()  # runs that this process works on
+
+
+def active_runs() -> frozenset[str]:
+    """Runs that this process works on now."""
+    return frozenset(_active)
+
+
 def recorded(
     pool: Pool, job: str, work: Callable[[RunReport], None], *, as_of: datetime, scheduled_for: datetime, clock_now: Callable[[], datetime]
 ) -> RunReport:
     """Run work under a row of job_run. What it raises fails the run and is recorded, not raised, unless the store itself is gone."""
-    report = RunReport(job=job)
+    report = RunReport(job=job, clock_now=clock_now)
     report.run_id = job_store.begin_run(pool, job, scheduled_for=scheduled_for, as_of=as_of, now=clock_now())
     if report.run_id is None:
         return report
     started = time.monotonic()
+    _active.add(report.run_id)
     try:
-        work(report)
-    except Exception as exc:
-        log.exception("job failed", extra={"event": "job_failed", "job": job})
-        report.failed = True
-        report.errors.append({"job": job, "error": f"{type(exc).__name__}: {exc}"})
-    took_ms = round((time.monotonic() - started) * 1000)
-    job_store.end_run(
-        pool,
-        report.run_id,
-        status=report.status,
-        now=clock_now(),
-        inputs=report.inputs,
-        findings=report.findings,
-        errors=report.errors,
-        duration_ms=took_ms,
-    )
+        try:
+            work(report)
+        except RejectedInput as exc:
+            report.failed = True
+            report.errors.append({"job": job, "error": str(exc)})
+        except Exception as exc:
+            log.exception("job failed", extra={"event": "job_failed", "job": job})
+            report.failed = True
+            report.errors.append({"job": job, "error": f"{type(exc).__name__}: {exc}"})
+        took_ms = round((time.monotonic() - started) * 1000)
+        job_store.end_run(
+            pool,
+            report.run_id,
+            status=report.status,
+            now=clock_now(),
+            inputs=report.inputs,
+            findings=report.findings,
+            errors=report.errors,
+            duration_ms=took_ms,
+        )
+    finally:
+        _active.discard(report.run_id)
     log.info(
         "job ran",
         extra={
@@ -117,17 +134,26 @@ def _one_judgement(pool: Pool) -> Iterator[None]:
         yield
 
 
-def _reconcile(pool: Pool, results: Sequence[RuleResult], *, now: datetime, previous: datetime | None) -> Reconciled:
+def _reconcile(pool: Pool, results: Sequence[RuleResult], report: RunReport, *, now: datetime, previous: datetime | None) -> Reconciled:
     with pool.connection() as conn, conn.transaction():
-        return reconcile_in(conn, results, now=now, previous_run_at=previous, whole=True)
+        written_at = report.clock_now() if report.clock_now is not None else now
+        return reconcile_in(conn, results, now=now, previous_run_at=previous, whole=True, written_at=max(written_at, now))
 
 
-def _judge(pool: Pool, rules: Sequence[Rule], as_of: datetime, tuning: Tuning, report: RunReport) -> Reconciled:
-    """Load what the rules ask for, evaluate them, bring the alerts in line."""
-    previous = job_store.previous_run(pool, report.job)
+LOOKED_ONLY = Reconciled(counts={}, opened=())
+
+
+def _judge(pool: Pool, rules: Sequence[Rule], as_of: datetime, tuning: Tuning, report: RunReport, *, replay: bool = False) -> Reconciled:
+    """Load what the rules ask for, evaluate them, bring the alerts in line; a replay only records what the rules found."""
     with _one_judgement(pool):
+        previous = job_store.previous_run(pool, report.job)
         snapshot = store.load_snapshot(
-            pool, [s for r in rules for s in r.inputs], as_of=as_of, settle=tuning.settle, round_interval=tuning.round_interval
+            pool,
+            [s for r in rules for s in r.inputs],
+            as_of=as_of,
+            settle=tuning.settle,
+            round_interval=tuning.round_interval,
+            replay=replay,
         )
         report.inputs |= {
             "stream_reached_at": snapshot.stream.reached_at,
@@ -136,16 +162,34 @@ def _judge(pool: Pool, rules: Sequence[Rule], as_of: datetime, tuning: Tuning, r
         }
         results = evaluate(rules, snapshot)
         report.take(results)
-        done = _reconcile(pool, results, now=as_of, previous=previous)
+        if replay:
+            report.inputs["replay"] = True
+            return LOOKED_ONLY
+        done = _reconcile(pool, results, report, now=as_of, previous=previous)
     report.inputs["alerts"] = done.counts
     report.opened.extend(done.opened)
     return done
 
 
 def cross_check(pool: Pool, as_of: datetime, tuning: Tuning, report: RunReport, rules: Sequence[Rule] | None = None) -> Reconciled:
-    """All scheduled rules over one consistent snapshot."""
+    """All scheduled rules over one consistent snapshot. One that describes an instant before the newest check's is a replay."""
+    rules = rules_of(Lane.SCHEDULED) if rules is None else rules
+    previous = job_store.previous_run(pool, report.job)
+    if previous is not None and as_of < previous:
+        return _judge(pool, rules, as_of, tuning, report, replay=True)
     report.inputs["rounds"] = store.record_rounds(pool, as_of=as_of, round_interval=tuning.round_interval)
-    return _judge(pool, rules_of(Lane.SCHEDULED) if rules is None else rules, as_of, tuning, report)
+    return _judge(pool, rules, as_of, tuning, report)
+
+
+def replay(pool: Pool, as_of: datetime, lane: Lane, tuning: Tuning, report: RunReport) -> None:
+    """What the rules of a lane find as of a past instant: recorded in the run, and nothing else. Alerts, marks and calls are of the present."""
+    _judge(pool, rules_of(lane), as_of, tuning, report, replay=True)
+
+
+def require_no_future(as_of: datetime, now: datetime) -> None:
+    """Raises RejectedInput for an instant that has not come: a run judges what has happened."""
+    if as_of > now:
+        raise RejectedInput(f"as_of {as_of.isoformat()} lies in the future of {now.isoformat()}", field="as_of")
 
 
 def judge_marks(pool: Pool, as_of: datetime, tuning: Tuning, report: RunReport) -> Reconciled:

@@ -1,8 +1,9 @@
 -- name: stream
--- How far the stream of readings has come: the event time that a quarter of the devices have passed. Clocks that run ahead do not count.
-SELECT percentile_disc(0.75) WITHIN GROUP (ORDER BY s.last_observed_at) AS heard_at, count(*) AS devices
+-- How far the stream of readings had come by as_of: the event time that a quarter of the devices have passed. Clocks that run ahead do not count;
+-- for a past instant (replay) a device that was heard since had come so far.
+SELECT percentile_disc(0.75) WITHIN GROUP (ORDER BY least(s.last_observed_at, %(as_of)s)) AS heard_at, count(*) AS devices
   FROM device_state s JOIN device d USING (device_id)
- WHERE d.enabled AND s.last_observed_at <= %(as_of)s + interval '5 minutes' AND s.last_observed_at > %(as_of)s - interval '30 days';
+ WHERE d.enabled AND (%(replay)s OR s.last_observed_at <= %(as_of)s + interval '5 minutes') AND s.last_observed_at > %(as_of)s - interval '30 days';
 
 -- name: prices_now
 -- Newest accepted price of each commodity, ex-VAT.
@@ -50,8 +51,16 @@ SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM
 -- Ids not judged yet, in the order of their transactions.
 SELECT movement_id, recorded_xid::text::bigint FROM movement
  WHERE recorded_xid >= %(from_xid)s::text::xid8 AND NOT movement_id = ANY (%(done)s)
-   AND kind NOT IN ('APPEARED', 'CORRECTION')
+   AND kind <> 'APPEARED'
  ORDER BY recorded_xid, movement_id LIMIT %(limit)s;
+
+-- name: exits_behind_corrections
+-- Exits in the hour before a movement that these corrections take back: a return that explained one of them is none any more.
+SELECT DISTINCT r.movement_id
+  FROM movement c JOIN movement x ON x.movement_id = c.corrects
+  JOIN movement r ON (r.goods_id = x.goods_id OR (x.kind = 'FENCE_ENTER' AND r.device_id = x.device_id))
+       AND r.kind IN ('GATE_OUT', 'FENCE_EXIT') AND r.occurred_at < x.occurred_at AND r.occurred_at >= x.occurred_at - interval '1 hour'
+ WHERE c.movement_id = ANY (%(ids)s) AND c.kind = 'CORRECTION' AND x.kind IN ('GATE_IN', 'ZONE_CHANGE', 'FENCE_ENTER');
 
 -- name: new_refusals
 -- Ids not judged yet, in the order of their transactions.
@@ -61,26 +70,30 @@ SELECT refusal_id, recorded_xid::text::bigint FROM refused_command
 
 -- name: movements
 -- Movements by id with the unit, the pledge that held it then, what covered it then, and what was seen before and after.
--- A vehicle's movement gives one row per unit aboard.
+-- A vehicle's movement gives one row per unit aboard. A correction speaks of what the movement that it names moved.
 WITH m AS MATERIALIZED (
-  SELECT v.*, coalesce(fz.warehouse_id, v.evidence->>'warehouse_id', d.warehouse_id) AS left_warehouse_id, d.tenant_id AS device_tenant_id
-    FROM movement v LEFT JOIN zone fz ON fz.zone_id = v.from_zone_id LEFT JOIN device d ON d.device_id = v.device_id
-   WHERE v.movement_id = ANY (%(ids)s)),
+  SELECT c.movement_id, c.kind, c.occurred_at, c.received_at, c.recorded_at, c.corrects, v.kind AS what, v.device_id, v.tag_epc, v.goods_id, v.vehicle_plate,
+         v.from_zone_id, v.to_zone_id, v.from_seen_at, c.evidence, v.evidence AS what_evidence, d.tenant_id AS device_tenant_id,
+         coalesce(fz.warehouse_id, v.evidence->>'warehouse_id', d.warehouse_id) AS left_warehouse_id,
+         coalesce(tz.warehouse_id, v.evidence->>'warehouse_id', d.warehouse_id) AS at_warehouse_id
+    FROM movement c JOIN movement v ON v.movement_id = coalesce(c.corrects, c.movement_id)
+    LEFT JOIN zone fz ON fz.zone_id = v.from_zone_id LEFT JOIN zone tz ON tz.zone_id = v.to_zone_id LEFT JOIN device d ON d.device_id = v.device_id
+   WHERE c.movement_id = ANY (%(ids)s)),
 moved AS (
-  SELECT m.movement_id, m.goods_id FROM m WHERE m.goods_id IS NOT NULL OR m.kind NOT IN ('FENCE_EXIT', 'FENCE_ENTER')
+  SELECT m.movement_id, m.goods_id FROM m WHERE m.goods_id IS NOT NULL OR m.what NOT IN ('FENCE_EXIT', 'FENCE_ENTER')
   UNION
-  SELECT m.movement_id, jsonb_array_elements_text(m.evidence->'goods') FROM m
-   WHERE m.kind IN ('FENCE_EXIT', 'FENCE_ENTER') AND jsonb_typeof(m.evidence->'goods') = 'array'
+  SELECT m.movement_id, jsonb_array_elements_text(m.what_evidence->'goods') FROM m
+   WHERE m.what IN ('FENCE_EXIT', 'FENCE_ENTER') AND jsonb_typeof(m.what_evidence->'goods') = 'array'
   UNION
   SELECT m.movement_id, unnest(vp.goods) FROM m JOIN vehicle_position vp ON vp.device_id = m.device_id
-   WHERE m.kind IN ('FENCE_EXIT', 'FENCE_ENTER') AND NOT m.evidence ? 'goods')
+   WHERE m.what IN ('FENCE_EXIT', 'FENCE_ENTER') AND NOT m.what_evidence ? 'goods')
 SELECT m.movement_id, coalesce(g.tenant_id, m.device_tenant_id) AS tenant_id, m.occurred_at, m.received_at, m.recorded_at, m.kind, m.device_id,
        m.tag_epc, m.vehicle_plate, m.from_zone_id, m.to_zone_id, m.from_seen_at, m.left_warehouse_id, m.evidence,
        EXISTS (SELECT 1 FROM movement c WHERE c.corrects = m.movement_id AND c.kind = 'CORRECTION') AS corrected,
        g.goods_id, g.commodity_code, g.owner_party_id, g.warehouse_id, g.quantity, g.unit, g.invoice_unit_price, g.invoice_currency,
        pi.pledge_id, pi.facility_id, pi.pledged_at,
        cover.kind AS cover_kind, cover.id AS cover_id, cover.valid_from AS cover_from, cover.valid_to AS cover_to, cover.vehicle_plate AS cover_plate,
-       back.at AS back_inside_at, gone.at AS left_at,
+       back.at AS back_inside_at, m.corrects, gone.ids AS exit_ids, gone.at AS exits_at, gone.by_vehicle AS exits_by_vehicle,
        NOT EXISTS (SELECT 1 FROM antenna_zone a JOIN device_state s USING (device_id)
                     WHERE a.zone_id IN (m.from_zone_id, m.to_zone_id) AND a.valid_to IS NULL AND (s.skew_ms IS NULL OR abs(s.skew_ms) > 60000)) AS skew_known
   FROM m JOIN moved USING (movement_id)
@@ -106,17 +119,29 @@ SELECT m.movement_id, coalesce(g.tenant_id, m.device_tenant_id) AS tenant_id, m.
         ORDER BY rank, valid_from DESC LIMIT 1) cover ON m.kind IN ('GATE_OUT', 'FENCE_EXIT')
   LEFT JOIN LATERAL (
        SELECT min(at) AS at FROM (
-         SELECT r.occurred_at AS at FROM movement r LEFT JOIN zone z ON z.zone_id = r.to_zone_id
+         SELECT r.occurred_at AS at FROM movement r LEFT JOIN zone z ON z.zone_id = r.to_zone_id LEFT JOIN device rd ON rd.device_id = r.device_id
           WHERE r.goods_id = g.goods_id AND r.occurred_at > m.occurred_at AND r.occurred_at <= m.occurred_at + interval '1 hour'
-            AND (r.kind = 'GATE_IN' OR (r.kind = 'ZONE_CHANGE' AND z.kind <> 'GATE_OUTER' AND z.warehouse_id = m.left_warehouse_id))
+            AND coalesce(z.warehouse_id, r.evidence->>'warehouse_id', rd.warehouse_id) = m.left_warehouse_id
+            AND (r.kind IN ('GATE_IN', 'FENCE_ENTER') OR (r.kind = 'ZONE_CHANGE' AND z.kind <> 'GATE_OUTER'))
+            AND NOT EXISTS (SELECT 1 FROM movement c WHERE c.corrects = r.movement_id)
+         UNION ALL
+         SELECT r.occurred_at FROM movement r  -- the same lorry, with the unit still aboard
+          WHERE m.kind = 'FENCE_EXIT' AND r.kind = 'FENCE_ENTER' AND r.device_id = m.device_id
+            AND r.occurred_at > m.occurred_at AND r.occurred_at <= m.occurred_at + interval '1 hour'
+            AND r.evidence->>'warehouse_id' = m.left_warehouse_id AND (NOT r.evidence ? 'goods' OR r.evidence->'goods' ? g.goods_id)
+            AND NOT EXISTS (SELECT 1 FROM movement c WHERE c.corrects = r.movement_id)
          UNION ALL
          SELECT p.entered_at FROM goods_position p JOIN zone z USING (zone_id)
           WHERE p.goods_id = g.goods_id AND z.kind <> 'GATE_OUTER' AND p.warehouse_id = m.left_warehouse_id AND p.entered_at > m.occurred_at) seen
        ) back ON m.kind IN ('GATE_OUT', 'FENCE_EXIT')
   LEFT JOIN LATERAL (
-       SELECT max(r.occurred_at) AS at FROM movement r
-        WHERE r.goods_id = g.goods_id AND r.kind IN ('GATE_OUT', 'FENCE_EXIT') AND r.occurred_at < m.occurred_at
-          AND r.occurred_at >= m.occurred_at - interval '1 hour') gone ON m.kind IN ('GATE_IN', 'ZONE_CHANGE', 'FENCE_ENTER')
+       SELECT array_agg(r.movement_id ORDER BY r.occurred_at, r.movement_id) AS ids, array_agg(r.occurred_at ORDER BY r.occurred_at, r.movement_id) AS at,
+              array_agg(r.vehicle_plate IS NOT NULL ORDER BY r.occurred_at, r.movement_id) AS by_vehicle
+         FROM movement r LEFT JOIN zone z ON z.zone_id = r.from_zone_id LEFT JOIN device rd ON rd.device_id = r.device_id
+        WHERE (r.goods_id = g.goods_id OR (m.kind = 'FENCE_ENTER' AND r.device_id = m.device_id))
+          AND r.kind IN ('GATE_OUT', 'FENCE_EXIT') AND r.occurred_at < m.occurred_at AND r.occurred_at >= m.occurred_at - interval '1 hour'
+          AND coalesce(z.warehouse_id, r.evidence->>'warehouse_id', rd.warehouse_id) = m.at_warehouse_id) gone
+         ON m.kind IN ('GATE_IN', 'ZONE_CHANGE', 'FENCE_ENTER')
  ORDER BY m.movement_id, g.goods_id;
 
 -- name: zones
@@ -124,9 +149,12 @@ SELECT m.movement_id, coalesce(g.tenant_id, m.device_tenant_id) AS tenant_id, m.
 SELECT zone_id, warehouse_id, kind, polygon FROM zone WHERE zone_id = ANY (%(ids)s);
 
 -- name: refusals
--- Refused commands by id.
-SELECT refusal_id, tenant_id, refused_at, user_id, command, code, facility_id, detail FROM refused_command WHERE refusal_id = ANY (%(ids)s)
- ORDER BY refusal_id;
+-- Refused commands by id. What the detail says of the pledge in the way stays only where that pledge is the same tenant's.
+SELECT r.refusal_id, r.tenant_id, r.refused_at, r.user_id, r.command, r.code, r.facility_id,
+       CASE WHEN EXISTS (SELECT 1 FROM facility f WHERE f.facility_id = r.detail->>'other_facility_id' AND f.tenant_id = r.tenant_id)
+            THEN r.detail - 'other_tenant_id'
+            ELSE r.detail - '{other_pledge_id,other_facility_id,other_goods_id,other_tenant_id}'::text[] END AS detail
+  FROM refused_command r WHERE r.refusal_id = ANY (%(ids)s) ORDER BY r.refusal_id;
 
 -- name: units
 -- Units by id with the live pledge that holds them: by the id itself, or by the same VIN or mill, heat and piece under another id.
@@ -134,7 +162,8 @@ SELECT g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_
        pi.pledge_id, pi.facility_id, pi.pledged_at
   FROM goods_unit g
   LEFT JOIN LATERAL (
-       SELECT i.* FROM pledge_item i WHERE i.goods_id = g.goods_id AND i.released_at IS NULL
+       SELECT i.* FROM pledge_item i JOIN facility f USING (facility_id)
+        WHERE i.goods_id = g.goods_id AND i.released_at IS NULL AND f.tenant_id = g.tenant_id
        UNION ALL SELECT i.* FROM pledge_item i JOIN facility f USING (facility_id)  -- another tenant's pledge stays nameless
         WHERE i.vin = g.vin AND i.released_at IS NULL AND g.vin IS NOT NULL AND f.tenant_id = g.tenant_id
        UNION ALL SELECT i.* FROM pledge_item i JOIN facility f USING (facility_id)
@@ -211,13 +240,18 @@ SELECT g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_
                       AND (g.kind = 'TANK_LOT' OR e.payload->>'goods_id' = g.goods_id));
 
 -- name: twins
--- Live pledges of two goods ids that name the same VIN or mill, heat and piece once case, spaces and signs are levelled.
+-- Live pledges of several goods ids that name the same VIN or mill, heat and piece once case, spaces and signs are levelled, by tenant.
+-- elsewhere: another tenant's live pledge names it as well; which one is not told.
 WITH live AS (
-  SELECT i.goods_id, 'VIN ' || regexp_replace(upper(i.vin), '[^[:alnum:]]', '', 'g') AS identity FROM pledge_item i WHERE i.released_at IS NULL AND i.vin IS NOT NULL
+  SELECT f.tenant_id, i.goods_id, 'VIN ' || regexp_replace(upper(i.vin), '[^[:alnum:]]', '', 'g') AS identity
+    FROM pledge_item i JOIN facility f USING (facility_id) WHERE i.released_at IS NULL AND i.vin IS NOT NULL
   UNION ALL
-  SELECT i.goods_id, translate(upper(i.identity_key), ' -_./', '') FROM pledge_item i
-   WHERE i.released_at IS NULL AND i.identity_key IS NOT NULL)
-SELECT identity, min(goods_id) AS first_id, max(goods_id) AS second_id FROM live GROUP BY identity HAVING count(DISTINCT goods_id) > 1;
+  SELECT f.tenant_id, i.goods_id, translate(upper(i.identity_key), ' -_./', '')
+    FROM pledge_item i JOIN facility f USING (facility_id) WHERE i.released_at IS NULL AND i.identity_key IS NOT NULL),
+own AS (
+  SELECT identity, tenant_id, array_agg(DISTINCT goods_id) AS ids, count(DISTINCT goods_id) AS units FROM live GROUP BY identity, tenant_id),
+told AS (SELECT o.*, sum(units) OVER (PARTITION BY identity) > units AS elsewhere FROM own o)
+SELECT identity, tenant_id, ids[1:%(named_max)s] AS ids, units, elsewhere FROM told WHERE units > 1 OR elsewhere ORDER BY identity, tenant_id;
 
 -- name: devices
 -- Enabled devices, what was heard of them, and the pledged goods that lie before them.
@@ -261,7 +295,8 @@ SELECT t.trip_id, p.observed_at, p.lon, p.lat, p.acc_m
 -- Goods of trips with the live pledge that holds them.
 SELECT tg.trip_id, g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_id, g.quantity, g.unit, g.invoice_unit_price,
        g.invoice_currency, i.pledge_id, i.facility_id, i.pledged_at
-  FROM trip_goods tg JOIN goods_unit g USING (goods_id) LEFT JOIN pledge_item i ON i.goods_id = g.goods_id AND i.released_at IS NULL
+  FROM trip_goods tg JOIN trip t USING (trip_id) JOIN goods_unit g ON g.goods_id = tg.goods_id AND g.tenant_id = t.tenant_id
+  LEFT JOIN pledge_item i ON i.goods_id = g.goods_id AND i.released_at IS NULL
  WHERE tg.trip_id = ANY (%(ids)s) ORDER BY tg.trip_id, g.goods_id;
 
 -- name: invoices
@@ -273,7 +308,8 @@ kin AS MATERIALIZED (  -- papers of the same trade
      AND o.tenant_id = inv.tenant_id AND o.kind IN ('WAYBILL', 'TRANSFER_NOTE')
   UNION
   SELECT a.document_id, o.document_id, o.kind, o.vehicle_plate FROM inv JOIN document_goods a ON a.document_id = inv.document_id
-    JOIN document_goods b ON b.goods_id = a.goods_id JOIN document o ON o.document_id = b.document_id AND o.kind IN ('WAYBILL', 'TRANSFER_NOTE'))
+    JOIN document_goods b ON b.goods_id = a.goods_id
+    JOIN document o ON o.document_id = b.document_id AND o.tenant_id = inv.tenant_id AND o.kind IN ('WAYBILL', 'TRANSFER_NOTE'))
 SELECT inv.document_id, inv.tenant_id, inv.number, inv.contract_no, inv.seller_party_id, inv.buyer_party_id, inv.amount, inv.currency, inv.quantity,
        inv.issued_at, inv.received_at, k.waybills, k.notes AS transfer_notes, moved.n AS movements
   FROM inv
@@ -299,7 +335,8 @@ SELECT inv.document_id, inv.tenant_id, inv.number, inv.contract_no, inv.seller_p
 -- Goods of documents with the live pledge that holds them.
 SELECT dg.document_id, g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, g.warehouse_id, g.quantity, g.unit, g.invoice_unit_price,
        g.invoice_currency, i.pledge_id, i.facility_id, i.pledged_at
-  FROM document_goods dg JOIN goods_unit g USING (goods_id) LEFT JOIN pledge_item i ON i.goods_id = g.goods_id AND i.released_at IS NULL
+  FROM document_goods dg JOIN document d USING (document_id) JOIN goods_unit g ON g.goods_id = dg.goods_id AND g.tenant_id = d.tenant_id
+  LEFT JOIN pledge_item i ON i.goods_id = g.goods_id AND i.released_at IS NULL
  WHERE dg.document_id = ANY (%(ids)s) ORDER BY dg.document_id, g.goods_id;
 
 -- name: sales
@@ -312,6 +349,7 @@ SELECT d.document_id, d.number, d.seller_party_id, d.buyer_party_id, d.issued_at
   LEFT JOIN LATERAL (SELECT o.release_id FROM release_item ri JOIN release_order o USING (release_id)
                       WHERE ri.goods_id = i.goods_id AND o.status IN ('ISSUED', 'PICKING', 'GATED_OUT', 'RECONCILED') AND ri.returned_at IS NULL LIMIT 1) r ON true
  WHERE i.released_at IS NULL AND d.kind = 'INVOICE' AND d.seller_party_id IS NOT NULL AND d.issued_at >= i.pledged_at AND d.issued_at <= %(as_of)s
+   AND d.tenant_id = g.tenant_id
  ORDER BY d.document_id, g.goods_id;
 
 -- name: commodity_facilities

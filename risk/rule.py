@@ -120,9 +120,13 @@ class CannotJudge:
 
 @dataclass(frozen=True, kw_only=True)
 class Cleared:
-    """An event that had been found is explained by a later fact; the open alert resolves."""
+    """Events that had been found are explained by a later fact; the open alert resolves when none of its events is left.
+
+    event_keys: as in the findings of these events; keys that no alert knows do nothing.
+    """
 
     subject: Subject
+    event_keys: tuple[str, ...]
     reason: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
 

@@ -16,9 +16,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from collateral.clock import Clock
+from collateral.errors import RejectedInput
 from db.pool import Pool
 from risk import job_store, jobs
 from risk.jobs import RunReport, Tuning
+from risk.rule import Lane
 from risk.settings import RiskSettings
 from risk.timetable import Every, Nightly, Timetable, TradingDays
 
@@ -35,11 +37,15 @@ Work = Callable[[Pool, datetime, RunReport], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job, when it is due, and what it does. gap: least real time between two starts."""
+    """A job, when it is due, and what it does. gap: least real time between two starts.
+
+    replay: the lane whose rules a run for a past instant looks with; None = the job acts, and the past cannot be acted on.
+    """
 
     name: str
     timetable: Timetable
     work: Work
+    replay: Lane | None = None
     gap: timedelta = timedelta(seconds=1)
 
 
@@ -52,6 +58,7 @@ def jobs_of(settings: RiskSettings, tuning: Tuning) -> tuple[Job, ...]:
             timetable=Every(timedelta(seconds=settings.risk_cross_check_s)),
             gap=timedelta(milliseconds=settings.risk_cross_check_gap_ms),
             work=lambda pool, as_of, report: jobs.void(jobs.cross_check(pool, as_of, tuning, report)),
+            replay=Lane.SCHEDULED,
         ),
         Job(name=jobs.MARGIN_EXPIRY, timetable=expiry, work=lambda pool, as_of, report: jobs.margin_expiry(pool, as_of, tuning, report)),
         Job(name=jobs.RELEASE_EXPIRY, timetable=expiry, work=jobs.release_expiry),
@@ -59,11 +66,13 @@ def jobs_of(settings: RiskSettings, tuning: Tuning) -> tuple[Job, ...]:
             name=jobs.OVERNIGHT,
             timetable=Nightly(OVERNIGHT_AT),
             work=lambda pool, as_of, report: jobs.void(jobs.mark(pool, as_of, "OVERNIGHT", tuning, report)),
+            replay=Lane.MARK,
         ),
         Job(
             name=jobs.CLOSING_MARK,
             timetable=TradingDays(CLOSING_AT),
             work=lambda pool, as_of, report: jobs.void(jobs.mark(pool, as_of, "PRICE", tuning, report)),
+            replay=Lane.MARK,
         ),
     )
 
@@ -91,6 +100,7 @@ class Schedule:
         self._jobs = {job.name: job for job in jobs_of(settings, tuning)}
         self._tuning = tuning
         self._wake = threading.Event()
+        self._last_asked = datetime.min.replace(tzinfo=UTC)
         self._took: dict[str, timedelta] = {}
         self._slack = timedelta(seconds=2.0 / max(clock.real_seconds(timedelta(seconds=1)), 1e-9))
 
@@ -149,32 +159,45 @@ class Schedule:
             self._guarded(lambda: self._tell(job))
 
     def _run(self, job: Job, *, scheduled_for: datetime, as_of: datetime | None = None) -> RunReport:
-        at = self._clock.now() if as_of is None else as_of
-        return jobs.recorded(
-            self._pool,
-            job.name,
-            lambda report: job.work(self._pool, at, report),
-            as_of=at,
-            scheduled_for=scheduled_for,
-            clock_now=self._clock.now,
-        )
+        now = self._clock.now()
+        at = now if as_of is None else as_of
+
+        def work(report: RunReport) -> None:
+            jobs.require_no_future(at, now)
+            if as_of is None:
+                job.work(self._pool, at, report)
+            elif job.replay is None:
+                raise RejectedInput(f"{job.name} acts, and only on the present: it runs without as_of", field="as_of")
+            else:
+                jobs.replay(self._pool, at, job.replay, self._tuning, report)
+
+        return jobs.recorded(self._pool, job.name, work, as_of=at, scheduled_for=scheduled_for, clock_now=self._clock.now)
 
     def _tell(self, job: Job) -> None:
         now = self._clock.now()
         job_store.save_schedule(self._pool, job.name, job.timetable.next_after(now), now)
 
     def _serve(self) -> None:
+        # A request whose run or whose end the store could not take stands as taken: it waits again, and this beat serves it.
+        job_store.tidy_up(self._pool, jobs.active_runs(), self._clock.now())
         while (request := job_store.take_request(self._pool)) is not None:
             job = self._jobs.get(request.job)
-            report = None if job is None else self._run(job, scheduled_for=self._clock.now(), as_of=request.as_of)
-            job_store.end_request(self._pool, request.request_id, report.run_id if report else None)
+            report = None if job is None else self._run(job, scheduled_for=self._instant(), as_of=request.as_of)
+            run_id = None if report is None else report.run_id
+            job_store.end_request(self._pool, request.request_id, run_id, failed=report is None or report.failed or run_id is None)
         for cause, facility_ids in job_store.marks_due(self._pool, self._clock.now(), self._slack).items():
             self._mark(cause, facility_ids)
+
+    def _instant(self) -> datetime:
+        """Now, but never twice the same: a run is known by its job and its time, and several may be asked for on a clock that stands."""
+        self._last_asked = max(self._clock.now(), self._last_asked + timedelta(microseconds=1))
+        return self._last_asked
 
     def _mark(self, cause: str, facility_ids: list[str]) -> None:
         at = self._clock.now()
         jobs.recorded(
-            self._pool, jobs.MARK, lambda r: jobs.void(jobs.mark(self._pool, at, cause, self._tuning, r, facility_ids)), as_of=at, scheduled_for=at,
+            self._pool, jobs.MARK, lambda r: jobs.void(jobs.mark(self._pool, at, cause, self._tuning, r, facility_ids)), as_of=at,
+            scheduled_for=self._instant(),
             clock_now=self._clock.now,
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ from risk.facts import (
     CommodityPrices,
     Cover,
     Device,
+    EarlierExit,
     Facility,
     Fix,
     Invoice,
@@ -43,6 +44,7 @@ from risk.rule import Section
 from risk.snapshot import Snapshot, stream_of
 
 _Q = load_queries(__file__)
+TWINS_NAMED_MAX = 100
 Row = dict[str, Any]
 
 
@@ -138,7 +140,11 @@ def movements(conn: Connection[Any], book: PriceBook, ids: Sequence[int]) -> tup
             if r["cover_id"] is not None
             else None,
             back_inside_at=r["back_inside_at"],
-            left_at=r["left_at"],
+            exits_before=tuple(
+                EarlierExit(movement_id=i, occurred_at=at, by_vehicle=by_vehicle)
+                for i, at, by_vehicle in zip(r["exit_ids"] or (), r["exits_at"] or (), r["exits_by_vehicle"] or (), strict=True)
+            ),
+            corrects=r["corrects"],
             skew_known=r["skew_known"],
         )
         for r in found
@@ -152,11 +158,14 @@ def units(conn: Connection[Any], book: PriceBook, goods_ids: Sequence[str]) -> d
 
 
 def refusals(conn: Connection[Any], book: PriceBook, ids: Sequence[int]) -> tuple[Refusal, ...]:
-    """Refused commands by id with the units that they name."""
+    """Refused commands by id with the units of the same tenant that they name."""
     found = rows(conn, "refusals", {"ids": list(ids)})
     named = {r["refusal_id"]: _named_goods(r["detail"]) for r in found}
     known = units(conn, book, sorted({g for goods in named.values() for g in goods}))
-    return tuple(Refusal(**r, units=tuple(known[g] for g in named[r["refusal_id"]] if g in known)) for r in found)
+    return tuple(
+        Refusal(**r, units=tuple(known[g] for g in named[r["refusal_id"]] if g in known and known[g].tenant_id == r["tenant_id"]))
+        for r in found
+    )
 
 
 def _named_goods(detail: Mapping[str, Any]) -> list[str]:
@@ -207,9 +216,19 @@ def _unsighted(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str,
 
 
 def _twins(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, Any]:
-    found = rows(conn, "twins")
-    known = units(conn, book, sorted({r[k] for r in found for k in ("first_id", "second_id")}))
-    return {"twins": tuple(Twin(identity=r["identity"], first=known[r["first_id"]], second=known[r["second_id"]]) for r in found)}
+    found = rows(conn, "twins", {"named_max": TWINS_NAMED_MAX})
+    known = units(conn, book, sorted({g for r in found for g in r["ids"]}))
+    return {
+        "twins": tuple(
+            Twin(
+                identity=r["identity"],
+                units=tuple(known[g] for g in r["ids"] if known[g].tenant_id == r["tenant_id"]),
+                count=r["units"],
+                elsewhere=r["elsewhere"],
+            )
+            for r in found
+        )
+    }
 
 
 def _devices(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, Any]:
@@ -364,14 +383,18 @@ def load_snapshot(
     settle: timedelta,
     round_interval: timedelta,
     facility_ids: Sequence[str] | None = None,
+    replay: bool = False,
 ) -> Snapshot:
-    """The named sections as one consistent view. settle: how long a reading may be under way in our own pipes, in clock time."""
+    """The named sections as one consistent view. settle: how long a reading may be under way in our own pipes, in clock time.
+
+    replay: as_of is past. What is kept with its time is taken as of then; positions, pledges and device states are those of now.
+    """
     with pool.connection() as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
         conn.read_only = True
         try:
             with conn.transaction():
-                heard = rows(conn, "stream", {"as_of": as_of})[0]
+                heard = rows(conn, "stream", {"as_of": as_of, "replay": replay})[0]
                 stream = stream_of(heard["heard_at"], heard["devices"], as_of=as_of, settle=settle)
                 snapshot = Snapshot(as_of=as_of, stream=stream, round_interval=round_interval)
                 params: Row = {"as_of": as_of, "settled": stream.settled_until, "round": round_interval, "facility_ids": facility_ids}

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from risk.facts import Refusal, Twin
+from risk.facts import Refusal, Twin, Unit
 from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
 
 REFUSAL_CODE = "already_pledged"
 NAMED_MAX = 20
+TOLD = (
+    "pledge_id", "facility_id", "constraint", "matched_by", "goods_id", "receipt_no", "identity", "other_pledge_id", "other_facility_id", "other_goods_id",
+    "held_by_another_tenant",
+)  # fmt: skip
+
+
+def _told(refusal: Refusal) -> dict[str, object]:
+    """Of the refusal's detail what this rule knows the meaning of; what is another tenant's was taken out when it was loaded."""
+    return {name: refusal.detail[name] for name in TOLD if name in refusal.detail}
 
 
 def _refused(refusal: Refusal) -> list[Finding]:
@@ -40,7 +49,7 @@ def _refused(refusal: Refusal) -> list[Finding]:
                     "holding_facility_id": unit.facility_id,
                     "goods_ids": [u.goods_id for u in named[:NAMED_MAX]],
                     "goods_named": len(named),
-                    "detail": dict(refusal.detail),
+                    "detail": _told(refusal),
                 },
             )
         )
@@ -73,30 +82,58 @@ def _refused_receipt(refusal: Refusal) -> Finding:
             "refused_at": refusal.refused_at,
             "requested_facility_id": refusal.facility_id,
             "holding_pledge_id": other,
-            "detail": dict(refusal.detail),
+            "detail": _told(refusal),
         },
     )
 
 
-def _twin(twin: Twin) -> Finding:
-    first, second = sorted((twin.first, twin.second), key=lambda u: (u.pledged_at is None, u.pledged_at, u.goods_id))
+def _twins(twin: Twin) -> list[Finding]:
+    """Each unit but the first pledged is one loan too many; the first as well, where another lender holds the same goods."""
+    units = sorted(twin.units, key=lambda u: (u.pledged_at is None, u.pledged_at, u.goods_id))
+    if not units:
+        return []
+    first = units[0]
+    found = [
+        _twin(
+            twin, units, unit, f"twin:{first.goods_id}:{unit.goods_id}",
+            f"Units {first.goods_id} and {unit.goods_id} carry the same identity {twin.identity} and are both pledged.",
+            f"货物 {first.goods_id} 与 {unit.goods_id} 身份标识同为 {twin.identity}，且均在押。",
+        )
+        for unit in units[1:]
+    ]  # fmt: skip
+    if twin.elsewhere:
+        found.append(
+            _twin(
+                twin, units, first, f"twin:{first.goods_id}:elsewhere",
+                f"Unit {first.goods_id} is pledged, and another lender holds a pledge on goods with the same identity {twin.identity}.",
+                f"货物 {first.goods_id} 在押，另一出资方名下也有身份标识同为 {twin.identity} 的在押货物。",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _twin(twin: Twin, units: list[Unit], unit: Unit, key: str, summary: str, summary_zh: str) -> Finding:
+    others = [u for u in units if u is not unit]
+    named = sorted([unit, *others[: NAMED_MAX - 1]], key=units.index)
     return Finding(
-        subject=Subject(tenant_id=second.tenant_id, kind=SubjectKind.GOODS, id=second.goods_id),
+        subject=Subject(tenant_id=unit.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id),
         severity=Severity.P1,
-        occurred_at=second.pledged_at or first.pledged_at,  # type: ignore[arg-type]
-        event_key=f"twin:{first.goods_id}:{second.goods_id}",
-        facility_id=second.facility_id,
-        pledge_id=second.pledge_id,
-        warehouse_id=second.warehouse_id,
-        exposure_at_risk=second.value,
-        currency=second.currency,
-        summary=f"Units {first.goods_id} and {second.goods_id} carry the same identity {twin.identity} and are both pledged.",
-        summary_zh=f"货物 {first.goods_id} 与 {second.goods_id} 身份标识同为 {twin.identity}，且均在押。",
+        occurred_at=unit.pledged_at or units[0].pledged_at,  # type: ignore[arg-type]
+        event_key=key,
+        facility_id=unit.facility_id,
+        pledge_id=unit.pledge_id,
+        warehouse_id=unit.warehouse_id,
+        exposure_at_risk=unit.value,
+        currency=unit.currency,
+        summary=summary,
+        summary_zh=summary_zh,
         evidence={
             "identity": twin.identity,
-            "goods_ids": [first.goods_id, second.goods_id],
-            "pledges": [first.pledge_id, second.pledge_id],
-            "facilities": [first.facility_id, second.facility_id],
+            "goods_ids": [u.goods_id for u in named],
+            "goods_named": twin.count,
+            "pledges": [u.pledge_id for u in named],
+            "facilities": [u.facility_id for u in named],
+            "held_by_another_tenant": twin.elsewhere,
         },
     )
 
@@ -107,7 +144,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
     for refusal in snapshot.refusals:
         if refusal.code == REFUSAL_CODE:
             verdicts.extend(_refused(refusal) if refusal.units else [_refused_receipt(refusal)])
-    verdicts.extend(_twin(t) for t in snapshot.twins)
+    verdicts.extend(f for t in snapshot.twins for f in _twins(t))
     return verdicts
 
 
@@ -133,6 +170,7 @@ RULE = Rule(
     guards=(
         "A repeated request with the same key is answered again and refused nothing.",
         "A unit that was released before the second pledge is free: only live pledges count.",
+        "Another tenant's goods, pledges and facilities are never named: that another lender holds the same goods is all that is told.",
     ),
     check=check,
 )

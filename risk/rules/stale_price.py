@@ -84,7 +84,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                 currency=prices.currency,
                 summary=f"The price of {prices.commodity_code} {' and '.join(_WORDS[name] for name in faults)}.",
                 summary_zh=f"{prices.commodity_code} 价格{'、'.join(_WORDS_ZH[name] for name in faults)}。",
-                evidence={**faults, "facilities": list(prices.facility_ids)[:50]},
+                evidence={**faults, "faults": sorted(faults), "facilities": list(prices.facility_ids)[:50]},
             )
         )
     return verdicts

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from collateral.zones import point_distance_m
 from risk.facts import Movement
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import Cleared, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
 
 SPEED_BETWEEN_SITES_KMH = 120
@@ -118,7 +118,14 @@ def check(snapshot: Snapshot) -> list[Verdict]:
     for movement in snapshot.movements:
         if movement.corrected:
             continue
-        if movement.kind == "TID_MISMATCH":
+        if movement.kind == "CORRECTION" and movement.corrects is not None:
+            verdicts.append(
+                Cleared(
+                    subject=_subject(movement), event_keys=(f"movement:{movement.corrects}",), reason="the movement was corrected",
+                    evidence={"movement_id": movement.movement_id, "corrects": movement.corrects, "why": dict(movement.evidence)},
+                )
+            )  # fmt: skip
+        elif movement.kind == "TID_MISMATCH":
             tids = {k: v for k, v in movement.evidence.items() if "tid" in k}
             verdicts.append(
                 _finding(
@@ -162,6 +169,7 @@ RULE = Rule(
         "Event times are compared, never times of arrival: a late buffered upload implies no speed.",
         "Clocks may be off by 5 minutes between sites; inside a site the rule judges only readers whose skew was measured.",
         "Neighbouring read points overlap: below 200 m nothing is a clone.",
+        "A movement that was corrected is not judged, and its alert goes.",
     ),
     check=check,
 )

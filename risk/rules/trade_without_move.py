@@ -48,6 +48,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                     "issued_at": invoice.issued_at,
                     "deadline": deadline,
                     "holiday_calendar_known": calendar_known,
+                    "lacking": lacking,
                     "waybills": invoice.waybills,
                     "movements": invoice.movements,
                     "transfer_notes": invoice.transfer_notes,

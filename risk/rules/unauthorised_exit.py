@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -22,6 +21,10 @@ def covers(movement: Movement) -> bool:
     return cover is not None and cover.valid_from - WINDOW_GRACE <= movement.occurred_at <= cover.valid_to + WINDOW_GRACE
 
 
+def _key(movement_id: int, goods_id: str, *, by_vehicle: bool) -> str:
+    return f"movement:{movement_id}:{goods_id}" if by_vehicle else f"movement:{movement_id}"
+
+
 def _exit(movement: Movement) -> Finding | None:
     unit = movement.unit
     if unit is None or not unit.pledged or movement.corrected or covers(movement):
@@ -35,7 +38,7 @@ def _exit(movement: Movement) -> Finding | None:
         subject=Subject(tenant_id=movement.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id),
         severity=Severity.P1,
         occurred_at=movement.occurred_at,
-        event_key=f"movement:{movement.movement_id}:{unit.goods_id}" if movement.vehicle_plate else f"movement:{movement.movement_id}",
+        event_key=_key(movement.movement_id, unit.goods_id, by_vehicle=movement.vehicle_plate is not None),
         facility_id=unit.facility_id,
         pledge_id=unit.pledge_id,
         warehouse_id=movement.warehouse_id or unit.warehouse_id,
@@ -62,29 +65,50 @@ def _exit(movement: Movement) -> Finding | None:
 
 
 def _return(movement: Movement) -> Cleared | None:
+    """What a return explains: the exits just before it by event time. A late or repeated one says nothing of a newer exit."""
     unit = movement.unit
-    if unit is None or movement.left_at is None or movement.corrected:
+    if unit is None or movement.corrected:
         return None
     inside = movement.kind != "ZONE_CHANGE" or (movement.to_place is not None and movement.to_place.kind != "GATE_OUTER")
-    if not inside or not timedelta(0) <= movement.occurred_at - movement.left_at <= BACK_INSIDE:
+    explained = [e for e in movement.exits_before if timedelta(0) <= movement.occurred_at - e.occurred_at <= BACK_INSIDE]
+    if not inside or not explained:
         return None
     return Cleared(
         subject=Subject(tenant_id=movement.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id),
+        event_keys=tuple(_key(e.movement_id, unit.goods_id, by_vehicle=e.by_vehicle) for e in explained),
         reason="seen inside again within 10 minutes",
-        evidence={"movement_id": movement.movement_id, "occurred_at": movement.occurred_at, "left_at": movement.left_at},
+        evidence={"movement_id": movement.movement_id, "occurred_at": movement.occurred_at, "left_at": explained[-1].occurred_at},
     )
 
 
+def _correction(movement: Movement) -> Cleared | None:
+    unit, wrong = movement.unit, movement.corrects
+    if unit is None or wrong is None:
+        return None
+    return Cleared(
+        subject=Subject(tenant_id=movement.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id),
+        event_keys=(_key(wrong, unit.goods_id, by_vehicle=movement.vehicle_plate is not None),),
+        reason="the movement was corrected",
+        evidence={
+            "movement_id": movement.movement_id,
+            "corrects": wrong,
+            "occurred_at": movement.occurred_at,
+            "why": dict(movement.evidence),
+        },
+    )
+
+
+def _verdict(movement: Movement) -> Verdict | None:
+    if movement.kind in EXITS:
+        return _exit(movement)
+    if movement.kind in RETURNS:
+        return _return(movement)
+    return _correction(movement) if movement.kind == "CORRECTION" else None
+
+
 def check(snapshot: Snapshot) -> list[Verdict]:
-    """Exits of pledged units without cover, and returns that explain an exit."""
-
-    def verdicts() -> Iterator[Verdict]:
-        for movement in snapshot.movements:
-            verdict = _exit(movement) if movement.kind in EXITS else _return(movement) if movement.kind in RETURNS else None
-            if verdict is not None:
-                yield verdict
-
-    return list(verdicts())
+    """Exits of pledged units without cover, and returns and corrections that explain an exit."""
+    return [v for v in map(_verdict, snapshot.movements) if v is not None]
 
 
 RULE = Rule(
@@ -109,8 +133,9 @@ RULE = Rule(
     ),
     guards=(
         "A gate passage needs the order inner zone, outer zone, confirmed by two antennas or three reads in 10 s; stray reads are no passage.",
-        "A unit seen inside again within 10 minutes clears the alert by itself.",
-        "A movement that was corrected is not judged.",
+        "A unit seen inside the same site again within 10 minutes after an exit, by event time, explains that exit; a late return says nothing of a "
+        "newer one. The alert goes by itself when all of its exits are explained.",
+        "A movement that was corrected is not judged, and its alert goes; when a return is corrected, the exit that it explained stands again.",
         "Cover is judged at the time of the exit: an order that expired or was settled since still covers, one issued afterwards does not.",
     ),
     check=check,

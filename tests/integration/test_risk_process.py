@@ -126,6 +126,37 @@ def test_on_a_fast_clock_that_stands_still_at_first_the_night_comes_and_requests
     assert process.wait(10) == 0
 
 
+def test_every_night_comes_once_although_the_leader_is_killed_between_two_of_them(world: RiskWorld, start: Start) -> None:
+    goods = world.coils(1, 2)
+    world.pledged(goods)
+    began = datetime(2020, 3, 9, 17, 30, tzinfo=UTC)  # half an hour before Monday's night, by a clock on which a day takes 16 s
+    spec = f"{began.isoformat()}@{time.time():.3f}x5400"
+    nights = "SELECT count(*) FROM job_run WHERE job = 'overnight_revaluation' AND status = 'SUCCEEDED'"
+    first = start(CHUANTOU_CLOCK=spec)
+    within(20, lambda: leaders(world), "a leader")
+    second = start(CHUANTOU_CLOCK=spec)
+    within(20, lambda: world.scalar(nights) == 1, "the first night")
+    within(20, lambda: world.scalar("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chuantou-risk-leader' AND datname = current_database()") == 2,
+           "a standby")  # fmt: skip
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    within(10, lambda: leaders(world), "the take-over")
+    within(40, lambda: world.scalar(nights) >= 2, "the next night")
+    second.terminate()
+    assert second.wait(10) == 0
+    with world.pool.connection() as conn:
+        runs = conn.execute(
+            "SELECT scheduled_for, status, process FROM job_run WHERE job = 'overnight_revaluation' ORDER BY scheduled_for"
+        ).fetchall()
+        twice = conn.execute("SELECT job, scheduled_for FROM job_run GROUP BY 1, 2 HAVING count(*) > 1").fetchall()
+        left = conn.execute("SELECT count(*) FROM job_run WHERE status = 'RUNNING'").fetchone()
+    assert [r[0] for r in runs] == [datetime(2020, 3, 9 + i, 18, tzinfo=UTC) for i in range(len(runs))]  # none left out
+    assert runs[0][2] != runs[1][2]
+    assert twice == []
+    assert left == (0,)
+    assert world.scalar("SELECT count(*) FROM valuation WHERE cause = 'OVERNIGHT'") == len(runs)
+
+
 def test_losing_every_connection_for_a_while_is_survived(world: RiskWorld, start: Start, database_url: str) -> None:
     goods = world.coils(1, 2)
     world.pledged(goods)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from risk_facts import HOUR, NOW
 
 from risk.evaluate import RuleResult
@@ -36,6 +38,10 @@ def one(result: RuleResult, *alerts: AlertState, whole: bool = True, previous: d
 
 def found(rule: Any = MISSING, **other: Any) -> RuleResult:
     return RuleResult(rule=rule, findings=(replace(FINDING, **other),))
+
+
+def explained(*keys: str) -> RuleResult:
+    return RuleResult(rule=EXIT, cleared=(Cleared(subject=SUBJECT, event_keys=keys, reason="back inside"),))
 
 
 def kind(change: Change | None) -> ChangeKind | None:
@@ -82,9 +88,64 @@ def test_what_keeps_an_alert_open(result: RuleResult, whole: bool, state: AlertS
 
 
 def test_an_event_that_is_explained_resolves_also_in_the_fast_lane() -> None:
-    change = one(RuleResult(rule=EXIT, cleared=(Cleared(subject=SUBJECT, reason="back inside"),)), alert(rule_code="R01"), whole=False)
+    change = one(explained("movement:1"), alert(rule_code="R01", event_keys=("movement:1",)), whole=False)
     assert change is not None
     assert (change.kind, change.reason) == (ChangeKind.RESOLVED, "back inside")
+
+
+@pytest.mark.parametrize(("told", "kind_"), [((), None), (("movement:3",), None), (("movement:1",), ChangeKind.REFRESHED)])
+def test_an_alert_stays_open_while_one_of_its_events_is_not_explained(told: tuple[str, ...], kind_: ChangeKind | None) -> None:
+    change = one(explained(*told), alert(rule_code="R01", event_keys=("movement:1", "movement:2")), whole=False)
+    assert kind(change) is kind_
+    if change is not None:
+        assert change.explained_keys == ("movement:1",)
+        assert change.detail["left"] == ["movement:2"]
+        rest = one(
+            explained("movement:2"), alert(rule_code="R01", event_keys=change.event_keys, explained_keys=change.explained_keys), whole=False
+        )
+        assert kind(rest) is ChangeKind.RESOLVED
+
+
+def test_an_explanation_beside_a_new_event_of_the_same_batch_is_not_lost() -> None:
+    both = replace(explained("movement:1"), findings=(replace(FINDING, event_key="movement:2"),))
+    change = one(both, alert(rule_code="R01", event_keys=("movement:1",)), whole=False)
+    assert change is not None
+    assert (change.kind, change.event_keys, change.explained_keys) == (ChangeKind.REFRESHED, ("movement:1", "movement:2"), ("movement:1",))
+
+
+def test_an_event_whose_explanation_is_gone_counts_again() -> None:
+    state = alert(rule_code="R01", status=Status.RESOLVED, ended_at=NOW - HOUR, event_keys=("movement:1",), explained_keys=("movement:1",))
+    change = one(found(EXIT, event_key="movement:1"), state, whole=False)
+    assert change is not None
+    assert (change.kind, change.event_keys, change.explained_keys) == (ChangeKind.REOPENED, ("movement:1",), ())
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), max_size=30))
+def test_an_alert_of_events_is_open_exactly_while_an_event_is_not_explained(story: list[tuple[bool, int]]) -> None:
+    state: AlertState | None = None
+    open_: set[str] = set()
+    for found_, n in story:
+        key = f"movement:{n}"
+        result = found(EXIT, event_key=key) if found_ else explained(key)
+        changes = reconcile([result], [] if state is None else [state], now=NOW, previous_run_at=None, whole=False)
+        open_ = open_ | {key} if found_ else open_ - {key}
+        for c in changes:
+            ended = c.kind is ChangeKind.RESOLVED
+            state = alert(
+                rule_code="R01", event_keys=c.event_keys, explained_keys=c.explained_keys, status=Status.RESOLVED if ended else Status.OPEN,
+                ended_at=NOW if ended else None,
+            )  # fmt: skip
+        assert (state is not None and not state.status.ended) == bool(open_)
+
+
+def test_an_older_event_that_joins_late_does_not_hide_the_newer_evidence() -> None:
+    state = alert(rule_code="R01", event_keys=("movement:2",), evidence_at=NOW)
+    late = one(found(EXIT, event_key="movement:1", occurred_at=NOW - HOUR), state, whole=False)
+    assert late is not None
+    assert (late.kind, late.shows, late.event_keys) == (ChangeKind.REFRESHED, False, ("movement:2", "movement:1"))
+    newer = one(found(EXIT, event_key="movement:3", occurred_at=NOW + HOUR), state, whole=False)
+    assert newer is not None
+    assert newer.shows
 
 
 @pytest.mark.parametrize(
@@ -125,6 +186,7 @@ def test_a_run_that_describes_an_earlier_instant_leaves_alone_what_a_younger_one
     assert one(RuleResult(rule=MISSING), alert(last_found_at=NOW + HOUR)) is None
     assert one(found(), alert(status=Status.RESOLVED, ended_at=NOW + HOUR)) is None
     assert kind(one(RuleResult(rule=MISSING), alert(last_found_at=NOW))) is ChangeKind.RESOLVED
+    assert one(found(severity=Severity.P1), alert(last_found_at=NOW + HOUR)) is None
 
 
 def test_several_events_of_one_subject_make_one_alert() -> None:
@@ -147,8 +209,10 @@ def test_two_legs_within_72_hours_raise_open_alerts_one_level_once() -> None:
         {"leg": "T", "opened_at": NOW - 72 * HOUR - timedelta(seconds=1)},
         {"leg": "T", "status": Status.FALSE_ALARM},
         {"leg": "T", "status": Status.EXPLAINED},
+        {"leg": "T", "status": Status.CLOSED, "outcome": "FALSE_ALARM"},
+        {"leg": "T", "status": Status.CLOSED, "outcome": "EXPLAINED"},
     ],
-    ids=["one leg", "too old", "false alarm", "explained"],
+    ids=["one leg", "too old", "false alarm", "explained", "closed as false alarm", "closed as explained"],
 )
 def test_what_is_no_composite(other: dict[str, Any]) -> None:
     assert composite_raises([alert(), alert(alert_id="a-2", **other)], NOW) == []

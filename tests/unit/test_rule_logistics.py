@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from risk_facts import BAY, DEVICE, EXIT, GATE_IN, GATE_OUT, HOUR, MINUTE, NOW, UNIT, UNSEEN, cleared, doubts, findings, snapshot, stream
 
-from risk.facts import Cover, Fix, Place, Trip, UnsightedUnit
+from risk.facts import Cover, EarlierExit, Fix, Place, Trip, UnsightedUnit
 from risk.rule import Severity, SubjectKind
 from risk.rules import device_silent, phantom_stock, route_deviation, tag_clone, tag_missing, unauthorised_exit
 
@@ -72,8 +72,30 @@ def test_an_exit_is_a_p1_that_names_the_unit_and_its_movement() -> None:
     ],
 )
 def test_a_return_inside_within_ten_minutes_clears_the_exit(kind: str, to_place: Place, after: timedelta, clears: bool) -> None:
-    back = replace(EXIT, movement_id=2, kind=kind, to_place=to_place, occurred_at=NOW + after, left_at=NOW)
+    back = replace(
+        EXIT,
+        movement_id=2,
+        kind=kind,
+        to_place=to_place,
+        occurred_at=NOW + after,
+        exits_before=(EarlierExit(movement_id=1, occurred_at=NOW, by_vehicle=False),),
+    )
     assert bool(cleared(unauthorised_exit.check(snapshot(movements=(back,))))) is clears
+
+
+def test_a_return_explains_the_exits_of_the_ten_minutes_before_it_and_no_other() -> None:
+    exits = tuple(EarlierExit(movement_id=i, occurred_at=NOW - i * 5 * MINUTE, by_vehicle=i == 1) for i in (3, 2, 1))
+    back = replace(EXIT, movement_id=9, kind="GATE_IN", to_place=GATE_IN, exits_before=exits)
+    assert [c.event_keys for c in cleared(unauthorised_exit.check(snapshot(movements=(back,))))] == [("movement:2", "movement:1:HRC-1")]
+    assert cleared(unauthorised_exit.check(snapshot(movements=(replace(back, corrected=True),)))) == []
+
+
+def test_a_correction_explains_what_it_takes_back() -> None:
+    correction = replace(EXIT, movement_id=9, kind="CORRECTION", corrects=1)
+    for rule in (unauthorised_exit, tag_clone):
+        assert [c.event_keys for c in cleared(rule.check(snapshot(movements=(correction,))))] == [("movement:1",)]
+    lorry = replace(correction, vehicle_plate="沪A12345")
+    assert [c.event_keys for c in cleared(unauthorised_exit.check(snapshot(movements=(lorry,))))] == [("movement:1:HRC-1",)]
 
 
 # ---------------------------------------------------------------- R02

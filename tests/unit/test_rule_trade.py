@@ -44,8 +44,30 @@ def test_one_command_over_many_units_gives_a_bounded_number_of_alerts() -> None:
 
 def test_twins_point_at_the_later_pledge() -> None:
     later = replace(UNIT, goods_id="HRC-0", pledge_id="PL-2", pledged_at=NOW)
-    found = findings(double_pledge.check(snapshot(twins=(Twin(identity="BAOSTEEL|H7|1", first=later, second=UNIT),))))
+    found = findings(double_pledge.check(snapshot(twins=(Twin(identity="BAOSTEEL|H7|1", units=(later, UNIT), count=2),))))
     assert [(f.subject.id, f.event_key) for f in found] == [("HRC-0", "twin:HRC-1:HRC-0")]
+
+
+def test_every_later_twin_is_found_and_the_evidence_names_a_bounded_number() -> None:
+    many = tuple(replace(UNIT, goods_id=f"HRC-{i:03}", pledged_at=NOW + i * HOUR) for i in range(40))
+    found = findings(double_pledge.check(snapshot(twins=(Twin(identity="B|H7|1", units=many, count=40),))))
+    assert [f.subject.id for f in found] == [u.goods_id for u in many[1:]]
+    for f in found:
+        assert f.subject.id in f.evidence["goods_ids"]
+        assert len(f.evidence["goods_ids"]) == double_pledge.NAMED_MAX
+        assert f.evidence["goods_named"] == 40
+
+
+def test_a_twin_of_another_lender_is_told_without_a_name() -> None:
+    found = findings(double_pledge.check(snapshot(twins=(Twin(identity="B|H7|1", units=(UNIT,), count=1, elsewhere=True),))))
+    assert [(f.subject.id, f.event_key, f.evidence["held_by_another_tenant"]) for f in found] == [("HRC-1", "twin:HRC-1:elsewhere", True)]
+    assert found[0].evidence["goods_ids"] == ["HRC-1"]
+
+
+def test_of_a_refusal_only_what_is_understood_goes_into_the_evidence() -> None:
+    refusal = replace(REFUSAL, detail={"goods_id": "HRC-1", "matched_by": "vin", "somebody_elses": "secret"})
+    found = findings(double_pledge.check(snapshot(refusals=(refusal,))))
+    assert found[0].evidence["detail"] == {"goods_id": "HRC-1", "matched_by": "vin"}
 
 
 INVOICE = Invoice(

@@ -75,7 +75,8 @@ def test_two_sources_and_doubtful_quotes_are_not_compared() -> None:
 )
 def test_doubtful_prices(quotes: list[QuoteFact], faults: set[str]) -> None:
     found = findings(stale_price.check(snapshot(prices=prices(*quotes))))
-    assert {k for f in found for k in f.evidence if k != "facilities"} == faults
+    assert {k for f in found for k in f.evidence if k not in ("facilities", "faults")} == faults
+    assert {k for f in found for k in f.evidence["faults"]} == faults
 
 
 def mark(coverage: str | None, state: str = "OK") -> Mark:
