@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 JSON_BYTES_MAX = 262_144
+JSON_LEVELS_MAX = 64
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$")
 _YEARS = range(1950, 2201)
 
@@ -165,7 +166,14 @@ Epc = Annotated[str, Field(pattern=r"^[0-9A-Za-z.:_-]{1,128}$", examples=["30342
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["CNY"])]
 
 
+def _too_deep(value: object, levels: int = JSON_LEVELS_MAX) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_too_deep(v, levels - 1) for v in inner)
+
+
 def _json_object(value: dict[str, Any]) -> dict[str, Any]:
+    if _too_deep(value):
+        raise ValueError(f"is nested deeper than {JSON_LEVELS_MAX} levels")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
