@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from api import errors
 from api.accounts import plain_name
 from api.errors import answer_for
 from api.models.base import Amount, Dec, Polygon, PositiveAmount, Time
@@ -25,7 +28,7 @@ from api.stream import HOLE_GRACE_S, Progress
 from api.throttle import Throttle, TooManyAttempts
 from api.tokens import Audience, NotAuthenticated, Tokens
 from api.unit_of_work import WriteRequest
-from collateral.errors import AlreadyPledged, Forbidden, NotFound, RejectedInput, StoreUnavailable
+from collateral.errors import AlreadyPledged, ChuantouError, Forbidden, NotFound, RejectedInput, StoreUnavailable
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -264,6 +267,24 @@ def test_each_error_has_its_answer(error: Exception, status: int, code: str) -> 
     assert answer is not None
     assert (answer.status, answer.code) == (status, code)
     assert "10.0.0.1" not in answer.detail
+
+
+def test_every_code_that_a_problem_can_carry_has_words_on_the_desk_in_both_languages() -> None:
+    def kinds(kind: type[ChuantouError]) -> set[str]:
+        return {kind.code}.union(*(kinds(k) for k in kind.__subclasses__()))
+
+    source = (Path(errors.__file__)).read_text(encoding="utf-8")
+    codes = (
+        kinds(ChuantouError)
+        | set(errors._HTTP_CODES.values())
+        | set(re.findall(r'(?:Answer\([^,]+, "|return Answer\(\d+, ")([a-z_]+)"', source))
+    )
+    codes |= {"http_error", "expired", "deactivated", "roles_changed"}
+    desk = (Path(errors.__file__).parent / "desk" / "errors.js").read_text(encoding="utf-8")
+    words = {m[1]: (m[2], m[3]) for m in re.finditer(r"^  ([a-z_]+): \['([^']+)', '([^']+)'\],$", desk, re.M)}
+    assert codes <= set(words), codes - set(words)
+    assert {"internal_error", "store_unavailable", "conflict", "malformed_json"} <= codes
+    assert all(re.search(r"[\u4e00-\u9fff]", zh) and not re.search(r"[\u4e00-\u9fff]", en) for en, zh in words.values())
 
 
 def test_a_fault_of_ours_has_no_answer_but_the_general_one() -> None:
