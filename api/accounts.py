@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +20,7 @@ from collateral.ids import new_id
 from db.pool import Pool
 from db.sql import load_queries
 
+USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}", re.ASCII)
 PASSWORD_LENGTH_MIN = 12
 PASSWORD_LENGTH_MAX = 200
 
@@ -69,7 +72,9 @@ def ensure_tenant(pool: Pool, tenant_id: str, name: str | None = None) -> None:
 
 
 def create_user(pool: Pool, tenant_id: str, username: str, display_name: str, password: str, roles: Iterable[str], now: datetime) -> User:
-    """A new active user. Raises UsernameTaken, or RejectedInput on an unknown role or a password of wrong length."""
+    """A new active user. Raises UsernameTaken, or RejectedInput on a wrong name, an unknown role or a password of wrong length."""
+    if USERNAME.fullmatch(username) is None:
+        raise RejectedInput("A user name has 2 to 64 of a-z, 0-9, dot, underscore and hyphen, and begins with a letter or digit.")
     if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
         raise RejectedInput(f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters.")
     try:
@@ -89,15 +94,35 @@ def create_user(pool: Pool, tenant_id: str, username: str, display_name: str, pa
     return row.user()
 
 
-def authenticate(pool: Pool, username: str, password: str) -> User | None:
-    """The active user with this name and password, else None; takes as long for a name that nobody has."""
-    row = _one(pool, "user_by_name", username)
+def plain_name(username: str) -> str:
+    """The name as it is kept: a full-width or capital letter from an input method means the same user, and the same throttle."""
+    return unicodedata.normalize("NFKC", username).strip().lower()
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What became of an attempt. named: whom the name belongs to, signed in or not; for the audit trail, not for the answer."""
+
+    user: User | None
+    named: User | None
+
+
+def sign_in(pool: Pool, username: str, password: str) -> SignIn:
+    """Checks the password of an active user; takes as long for a name that nobody has and for a user who is locked out."""
+    row = _one(pool, "user_by_name", plain_name(username))
     with _hashing:
         try:
             _hasher.verify(row.password_hash if row else _NOBODY_HASH, password)
+            right = True
         except (VerifyMismatchError, VerificationError, InvalidHashError):
-            return None
-    return row.user() if row and row.active else None
+            right = False
+    named = row.user() if row else None
+    return SignIn(named if right and named is not None and named.active else None, named)
+
+
+def authenticate(pool: Pool, username: str, password: str) -> User | None:
+    """The active user with this name and password, else None."""
+    return sign_in(pool, username, password).user
 
 
 def user_by_id(pool: Pool, user_id: str) -> User | None:

@@ -18,7 +18,7 @@ from api.accounts import User
 from api.permissions import Permission, allowed
 from api.stream import AlertHub
 from api.throttle import Throttle
-from api.tokens import NotAuthenticated, Tokens
+from api.tokens import Audience, NotAuthenticated, Tokens
 from api.unit_of_work import Act, WriteRequest
 from collateral.clock import Clock
 from collateral.errors import Forbidden
@@ -42,6 +42,7 @@ class Parts:
     throttle: Throttle = field(default_factory=Throttle)
     address_throttle: Throttle = field(default_factory=lambda: Throttle(free_failures=30))
     known_users: dict[str, tuple[float, User | None]] = field(default_factory=dict)
+    heartbeat_s: float = 15.0  # how often an open stream says that it lives, and asks whether its user may still listen
 
     def user(self, user_id: str) -> User | None:
         """The user a token names; a role taken away or a user locked out counts within USER_CACHE_S."""
@@ -65,15 +66,36 @@ def parts_of(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(parts_of)]
 
 
-def current_user(parts: PartsDep, token: Annotated[str | None, Security(bearer)] = None) -> User:
-    """The user behind the bearer token. Raises NotAuthenticated."""
+@dataclass(frozen=True)
+class Session:
+    """A signed-in user and when the sign-in is over, in epoch seconds of real time."""
+
+    user: User
+    ends_at_s: int
+
+
+def session_of(parts: Parts, token: str | None, audience: Audience = Audience.API) -> Session:
+    """The session behind a token. Raises NotAuthenticated."""
     if not token:
         raise NotAuthenticated
-    claims = parts.tokens.check(token)
+    claims = parts.tokens.check(token, audience)
     user = parts.user(claims.user_id)
     if user is None or not user.active or user.tenant_id != claims.tenant_id:
         raise NotAuthenticated
-    return user
+    return Session(user, claims.session_ends_at_s)
+
+
+def current_session(parts: PartsDep, token: Annotated[str | None, Security(bearer)] = None) -> Session:
+    """The session behind the bearer token. Raises NotAuthenticated."""
+    return session_of(parts, token)
+
+
+SessionDep = Annotated[Session, Depends(current_session)]
+
+
+def current_user(session: SessionDep) -> User:
+    """The user behind the bearer token. Raises NotAuthenticated."""
+    return session.user
 
 
 UserDep = Annotated[User, Depends(current_user)]
@@ -109,6 +131,7 @@ class Writer:
     method: str
     path: str
     idempotency_key: str | None
+    if_match: str | None = None
 
     @property
     def tenant(self) -> str:
@@ -117,7 +140,7 @@ class Writer:
 
     def perform(self, action: str, body: Any, act: Act) -> Response:
         """unit_of_work.perform for this request."""
-        request = WriteRequest(self.user.tenant_id, self.user.user_id, self.method, self.path, body, self.idempotency_key)
+        request = WriteRequest(self.user.tenant_id, self.user.user_id, self.method, self.path, body, self.idempotency_key, self.if_match)
         return unit_of_work.perform(self.pool, request, action, self.now, act)
 
 
@@ -149,7 +172,7 @@ def writes(permission: Permission) -> Callable[..., Writer]:
     def dependency(request: Request, parts: PartsDep, user: UserDep, idempotency_key: IdempotencyKey = None) -> Writer:
         require(user, permission)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return Writer(parts.pool, user, parts.clock.now(), request.method, target, idempotency_key)
+        return Writer(parts.pool, user, parts.clock.now(), request.method, target, idempotency_key, request.headers.get("If-Match"))
 
     return dependency
 

@@ -224,6 +224,10 @@ SELECT a.*
 /*? after_0 */   AND (opened_at, alert_id) < (%(after_0)s, %(after_1)s)
  ORDER BY opened_at DESC, alert_id DESC LIMIT %(limit)s;
 
+-- name: alert_counts
+-- Open alerts by severity.
+SELECT severity, count(*) AS n FROM alert WHERE tenant_id = %(tenant)s AND status NOT IN ('CLOSED','RESOLVED') GROUP BY severity;
+
 -- name: alert_events
 -- History of an alert.
 SELECT event_id, alert_id, happened_at, recorded_at, actor, kind, detail FROM alert_event WHERE alert_id = %(id)s ORDER BY event_id;
@@ -260,6 +264,15 @@ SELECT run_id, job, scheduled_for, as_of, started_at, finished_at, status, input
 /*? after_0 */   AND (started_at, run_id) < (%(after_0)s, %(after_1)s)
  ORDER BY started_at DESC, run_id DESC LIMIT %(limit)s;
 
+-- name: beside
+-- Whether there are other tenants.
+SELECT EXISTS (SELECT FROM tenant WHERE tenant_id <> %(tenant)s) AS others;
+
+-- name: own_of
+-- Which of these ids are facilities or release orders of the tenant.
+SELECT facility_id AS id FROM facility WHERE tenant_id = %(tenant)s AND facility_id = ANY(%(ids)s)
+UNION SELECT release_id FROM release_order WHERE tenant_id = %(tenant)s AND release_id = ANY(%(ids)s);
+
 -- name: job_schedule
 -- When each job fires next.
 SELECT job, next_fire_at, updated_at FROM job_schedule ORDER BY next_fire_at, job;
@@ -271,11 +284,12 @@ VALUES (%(request_id)s, %(job)s, %(as_of)s, %(user)s, %(now)s)
 RETURNING request_id, job, as_of, requested_by, requested_at, state, run_id;
 
 -- name: dead_letters
--- Refused deliveries, newest first: those that name this tenant, and those that name none that exists.
+-- Refused deliveries, newest first: those that name this tenant, and those that name none that exists and no device of another.
 SELECT dead_letter_id, topic, topic_device, item_no, reason, detail, substring(payload FROM 1 FOR %(payload_max)s) AS payload, payload_bytes,
        encode(payload_sha256, 'hex') AS payload_sha256, items, times, first_received_at, last_received_at, state, worked_by, worked_at, outcome
   FROM dead_letter l
  WHERE (l.tenant_id = %(tenant)s OR l.tenant_id IS NULL OR NOT EXISTS (SELECT 1 FROM tenant t WHERE t.tenant_id = l.tenant_id))
+   AND (l.tenant_id IS NOT DISTINCT FROM %(tenant)s OR NOT EXISTS (SELECT 1 FROM device d WHERE d.device_id = l.topic_device AND d.tenant_id <> %(tenant)s))
 /*? id */   AND dead_letter_id = %(id)s
 /*? state */   AND state = %(state)s
 /*? reason */   AND reason = %(reason)s
@@ -290,6 +304,7 @@ SELECT dead_letter_id, topic, topic_device, item_no, reason, detail, substring(p
 UPDATE dead_letter u SET state = 'QUEUED', worked_by = %(user)s, worked_at = %(now)s
   FROM (SELECT dead_letter_id FROM dead_letter l
          WHERE (l.tenant_id = %(tenant)s OR l.tenant_id IS NULL OR NOT EXISTS (SELECT 1 FROM tenant t WHERE t.tenant_id = l.tenant_id))
+   AND (l.tenant_id IS NOT DISTINCT FROM %(tenant)s OR NOT EXISTS (SELECT 1 FROM device d WHERE d.device_id = l.topic_device AND d.tenant_id <> %(tenant)s))
            AND state = 'KEPT' AND payload_bytes = length(payload) AND reason <> 'retained'
 /*? id */           AND dead_letter_id = %(id)s
 /*? reason */           AND reason = %(reason)s
@@ -305,6 +320,7 @@ RETURNING u.dead_letter_id;
 UPDATE dead_letter l SET state = 'DISCARDED', worked_by = %(user)s, worked_at = %(now)s, outcome = jsonb_build_object('discarded', %(reason)s::text)
  WHERE dead_letter_id = %(id)s AND state = 'KEPT'
    AND (l.tenant_id = %(tenant)s OR l.tenant_id IS NULL OR NOT EXISTS (SELECT 1 FROM tenant t WHERE t.tenant_id = l.tenant_id))
+   AND (l.tenant_id IS NOT DISTINCT FROM %(tenant)s OR NOT EXISTS (SELECT 1 FROM device d WHERE d.device_id = l.topic_device AND d.tenant_id <> %(tenant)s))
 RETURNING dead_letter_id;
 
 -- name: quarantine
@@ -347,6 +363,8 @@ SELECT audit_id, happened_at, recorded_at, user_id, action, subject_kind, subjec
 /*? action */   AND action = %(action)s
 /*? subject_kind */   AND subject_kind = %(subject_kind)s
 /*? subject_id */   AND subject_id = %(subject_id)s
+/*? since */   AND happened_at >= %(since)s
+/*? until */   AND happened_at < %(until)s
 /*? after_0 */   AND audit_id < %(after_0)s
  ORDER BY audit_id DESC LIMIT %(limit)s;
 

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from api import runs
 from api.paging import SortKey
 from api.sqltext import with_filters
 from collateral.errors import NotFound
@@ -135,6 +136,18 @@ def goods_detail(conn: Connection[Any], tenant: str, goods_id: str) -> Row:
     row["tags"] = rows(conn, "tags_of_goods", id=goods_id)
     row["sightings"] = rows(conn, "sightings_of_goods", id=goods_id)
     return row
+
+
+def jobs_page(pool: Pool, tenant: str, limit: int, cursor: str | None, **filters: Any) -> dict[str, Any]:
+    """Runs, newest first, as this tenant may see them, and when each job fires next."""
+    found = page(pool, "jobs", NEWEST_RUN, tenant=tenant, limit=limit, cursor=cursor, **filters)
+    with pool.connection() as conn:
+        schedule = rows(conn, "job_schedule")
+        if rows(conn, "beside", tenant=tenant)[0]["others"]:
+            ids = sorted(set().union(*(runs.ids_in(r) for r in found["items"])))
+            own = {r["id"] for r in rows(conn, "own_of", tenant=tenant, ids=ids)}
+            found["items"] = [runs.scoped(r, own) for r in found["items"]]
+    return {**found, "schedule": schedule}
 
 
 def tally(pool: Pool, tenant: str, since: Any, until: Any, device_id: str | None) -> dict[str, Any]:

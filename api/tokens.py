@@ -37,6 +37,7 @@ class Claims:
     tenant_id: str
     token_id: str
     expires_at_s: int
+    session_ends_at_s: int
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,20 @@ class Tokens:
     ttl_s: int = 28_800
     wall_s: Callable[[], float] = time.time
 
-    def issue(self, user_id: str, tenant_id: str, audience: Audience = Audience.API, ttl_s: int | None = None) -> tuple[str, int]:
-        """A signed token and its life in seconds."""
+    def issue(
+        self,
+        user_id: str,
+        tenant_id: str,
+        audience: Audience = Audience.API,
+        ttl_s: int | None = None,
+        *,
+        session_ends_at_s: int | None = None,
+    ) -> tuple[str, int]:
+        """A signed token and its life in seconds.
+
+        session_ends_at_s: epoch seconds at which the sign-in that this token stems from is over; what the token has opened ends
+        then. None = with the token.
+        """
         life_s = self.ttl_s if ttl_s is None else ttl_s
         now_s = int(self.wall_s())
         payload = {
@@ -59,6 +72,7 @@ class Tokens:
             "iat": now_s,
             "exp": now_s + life_s,
             "jti": uuid.uuid4().hex,
+            "session_exp": now_s + life_s if session_ends_at_s is None else session_ends_at_s,
         }
         return jwt.encode(payload, self.secret, algorithm="HS256"), life_s
 
@@ -73,7 +87,10 @@ class Tokens:
                 issuer=_ISSUER,
                 options={"require": ["exp", "iat", "sub", "jti", "aud", "iss"], "verify_exp": False, "verify_iat": False},
             )
-            claims = Claims(str(payload["sub"]), str(payload["tenant"]), str(payload["jti"]), int(payload["exp"]))
+            ends_at_s = int(payload["exp"])
+            claims = Claims(
+                str(payload["sub"]), str(payload["tenant"]), str(payload["jti"]), ends_at_s, int(payload.get("session_exp", ends_at_s))
+            )
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as exc:
             raise NotAuthenticated from exc
         if claims.expires_at_s <= self.wall_s():

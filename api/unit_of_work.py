@@ -63,7 +63,10 @@ Act = Callable[[Pool, datetime], Done]
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """Who asks for what: identity of a write for the audit trail and the idempotency key."""
+    """Who asks for what: identity of a write for the audit trail and the idempotency key.
+
+    if_match: the version on which the write was to rest, as the header said it.
+    """
 
     tenant_id: str
     user_id: str
@@ -71,12 +74,18 @@ class WriteRequest:
     path: str
     body: BaseModel | None
     idempotency_key: str | None
+    if_match: str | None = None
 
     @property
     def sha256(self) -> str:
-        """Same method, path and content give the same text."""
+        """Same tenant, user, method, path, If-Match and content give the same text.
+
+        Secret fields (SecretStr) are written as asterisks and so are no part of it: this text is stored, and a quick hash of a
+        password, or of the number on an identity card, is soon guessed.
+        """
         content = self.body.model_dump(mode="json") if self.body is not None else None
-        canonical = json.dumps([self.method, self.path, content], sort_keys=True, separators=(",", ":"))
+        who_and_where = [self.tenant_id, self.user_id, self.method, self.path, self.if_match]
+        canonical = json.dumps([*who_and_where, content], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from api.deps import Parts
 from api.permissions import Role
 from api.stream import AlertHub
 from api.tokens import Tokens
+from collateral import margin_service, valuation_service
 from collateral.clock import Clock, FixedClock
 from collateral.signing import ReleaseSigner
 from db.pool import Pool
@@ -227,6 +229,47 @@ def seed(api: ApiServer, units: int = 4) -> httpx.Client:
     }
     ok(loader.post("/api/v1/facilities", json=facility), 201)
     return loader
+
+
+def lend_and_draw(api: ApiServer, pool: Pool) -> None:
+    """A facility with pledged, seen coils, drawn to 70 per cent."""
+    loader = seed(api, units=6)
+    ids = [f"COIL-{n:04d}" for n in range(1, 6)]
+    draft = ok(loader.post("/api/v1/pledges", json={"facility_id": "FAC-1", "goods_ids": ids}), 201)
+    ok(api.client("approver").post(f"/api/v1/pledges/{draft['pledge_id']}/approve"))
+    see(pool)
+    cash = {
+        "facility_id": "FAC-1",
+        "kind": "DRAWDOWN",
+        "amount": "270000",
+        "currency": "CNY",
+        "happened_at": "2020-03-06T02:00:00Z",
+        "reason": "first drawing",
+    }
+    ok(loader.post("/api/v1/cash-movements", json=cash), 201)
+
+
+def let_the_price_fall(api: ApiServer, pool: Pool) -> None:
+    """By four per cent a minute, below all lines of FAC-1; each price is valued and margin acts on it."""
+    price = Decimal(3400)
+    for hour in range(1, 8):
+        price *= Decimal("0.96")
+        at = T0 + timedelta(minutes=hour)
+        with pool.connection() as conn:
+            conn.execute(
+                "INSERT INTO price_quote (price_id, commodity_code, source, quoted_at, published_at, recorded_at, price, currency, unit,"
+                " tax_inclusive, synthetic, status) VALUES (%s, 'HRC', 'mysteel', %s, %s, %s, %s, 'CNY', 't', false, true, 'ACCEPTED')",
+                (f"p{hour}", at, at, at, price.quantize(Decimal("0.01"))),
+            )
+        valuation = valuation_service.value_facility(pool, "FAC-1", at, "PRICE")
+        margin_service.apply_margin(pool, valuation.valuation_id, at)
+    api.parts.clock = FixedClock(T0 + timedelta(minutes=8))
+
+
+def lend(api: ApiServer, pool: Pool) -> None:
+    """lend_and_draw, then let_the_price_fall."""
+    lend_and_draw(api, pool)
+    let_the_price_fall(api, pool)
 
 
 def add_alert(pool: Pool, alert_id: str, *, tenant: str = "demo", severity: str = "P1", kind: str = "OPENED", **more: Any) -> int:

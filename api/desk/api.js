@@ -3,9 +3,19 @@
 const BASE = '/api/v1';
 const KEY = 'chuantou.token';
 
+// fetch, with a server that is away told as a problem like any other.
+async function ask(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Problem(0, { code: 'unreachable', detail: '' });
+  }
+}
+
 export class Problem extends Error {
   constructor(status, body) {
-    super(body.detail || String(status));
+    super(body.detail ?? String(status));
     this.status = status;
     this.code = body.code;
     this.details = body.details || {};
@@ -22,13 +32,13 @@ async function answer(response) {
   let body = {};
   try { body = text ? JSON.parse(text) : {}; } catch { body = { detail: response.statusText }; }
   if (response.ok) return body;
-  if (response.status === 401 && token()) signOut();
+  if (response.status === 401 && token()) signOut('expired');
   throw new Problem(response.status, body);
 }
 
 export async function signIn(username, password) {
   const form = new URLSearchParams({ username, password });
-  const got = await answer(await fetch(`${BASE}/auth/token`, { method: 'POST', body: form }));
+  const got = await answer(await ask(`${BASE}/auth/token`, { method: 'POST', body: form }));
   sessionStorage.setItem(KEY, got.access_token);
   return whoAmI();
 }
@@ -49,10 +59,11 @@ export function tick(iso) {
   session.wall = Date.now();
 }
 
-export function signOut() {
+// reason: a code of errors.js when it was not the user's own wish.
+export function signOut(reason = null) {
   sessionStorage.removeItem(KEY);
   session.user = null;
-  onSignedOut();
+  onSignedOut(reason);
 }
 
 export const may = (permission) => Boolean(session.user?.permissions.includes(permission));
@@ -60,13 +71,13 @@ export const may = (permission) => Boolean(session.user?.permissions.includes(pe
 export async function get(path, params = {}) {
   const query = new URLSearchParams(Object.entries(params).filter(([, v]) => v !== undefined && v !== null && v !== ''));
   const url = `${BASE}${path}${query.size ? `?${query}` : ''}`;
-  return answer(await fetch(url, { headers: { Authorization: `Bearer ${token()}` } }));
+  return answer(await ask(url, { headers: { Authorization: `Bearer ${token()}` } }));
 }
 
 export async function post(path, body) {
   const headers = { Authorization: `Bearer ${token()}`, 'Idempotency-Key': crypto.randomUUID() };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
-  return answer(await fetch(`${BASE}${path}`, { method: 'POST', headers, body: body === undefined ? undefined : JSON.stringify(body) }));
+  return answer(await ask(`${BASE}${path}`, { method: 'POST', headers, body: body === undefined ? undefined : JSON.stringify(body) }));
 }
 
 // Server-sent events over fetch, so that the token travels in a header. Reconnects with the last id until stop() is called.
@@ -78,9 +89,9 @@ export function listen({ onEvent, onState }) {
     const headers = { Authorization: `Bearer ${token()}` };
     if (last !== null) headers['Last-Event-ID'] = last;
     const response = await fetch(`${BASE}/stream`, { headers, signal: control.signal });
-    if (response.status === 401) { signOut(); return; }
+    if (response.status === 401) { if (!control.signal.aborted) signOut('expired'); return; }
     if (!response.ok) throw new Error(String(response.status));
-    onState('live');
+    onState('live', last !== null);
     wait = 500;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';

@@ -1,19 +1,28 @@
 // The desk: signs in, keeps the stream open, shows the view that the address names.
 
 import { h, replace } from './dom.js';
-import { listen, now, session, signOut, tick, token, whenSignedOut, whoAmI } from './api.js';
+import { listen, may, now, session, signOut, tick, token, whenSignedOut, whoAmI } from './api.js';
 import { clock } from './format.js';
 import { lang, setLang, t } from './i18n.js';
-import { alertsChanged, apply, openCounts, reloadAlerts } from './alerts-store.js';
+import { alertsChanged, apply, forgetAlerts, openCounts, reloadAlerts } from './alerts-store.js';
 import { learnNames } from './people.js';
 import { signInView } from './views/sign-in.js';
-import { alertsView } from './views/alerts.js';
+import { alertsFilter, alertsView } from './views/alerts.js';
+import { approvalsView } from './views/approvals.js';
+import { auditView } from './views/audit.js';
+import { jobsView } from './views/jobs.js';
 import { facilitiesView, facilityView } from './views/facilities.js';
 import { goodsView, traceView } from './views/goods.js';
 import { marginView } from './views/margin.js';
 import { ingestView } from './views/ingest.js';
 
-const TABS = ['alerts', 'facilities', 'goods', 'margin', 'ingest'];
+// Tabs, and what one must be allowed (any of these) to see them; the API decides again.
+const ALL_TABS = {
+  alerts: ['read'], facilities: ['read'], goods: ['read'], margin: ['read'], ingest: ['read'],
+  approvals: ['release.request', 'release.make', 'release.check', 'release.cancel', 'pledge.create', 'pledge.approve', 'audit.read'],
+  jobs: ['job.run', 'audit.read'], audit: ['audit.read'],
+};
+const tabsOf = () => Object.keys(ALL_TABS).filter((name) => ALL_TABS[name].some(may));
 const bar = document.getElementById('bar');
 const main = document.getElementById('main');
 let stream = null;
@@ -22,7 +31,7 @@ let view = null;
 
 function route() {
   const [name = 'alerts', ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
-  return { name: TABS.includes(name) ? name : 'alerts', id: rest.join('/') || null };
+  return { name: tabsOf().includes(name) ? name : 'alerts', id: rest.join('/') || null };
 }
 
 const VIEWS = {
@@ -31,6 +40,9 @@ const VIEWS = {
   goods: (id) => (id ? traceView(id) : goodsView()),
   margin: () => marginView(),
   ingest: () => ingestView(),
+  approvals: () => approvalsView(),
+  jobs: () => jobsView(),
+  audit: () => auditView(),
 };
 
 function show(focus = false) {
@@ -50,7 +62,7 @@ function drawBar() {
   const at = route().name;
   const counts = openCounts();
   document.title = `${counts.P1 ? `(${counts.P1}) ` : ''}Chuantou 穿透 · ${t(at)}`;
-  const tabs = TABS.map((name) =>
+  const tabs = tabsOf().map((name) =>
     h('a', { href: `#/${name}`, 'aria-current': name === at ? 'page' : null, 'data-key': `tab-${name}` },
       t(name),
       name === 'alerts' && counts.P1 ? h('span', { class: 'count p1', title: 'P1' }, counts.P1) : null));
@@ -62,7 +74,7 @@ function drawBar() {
       h('span', { class: `dot ${streamState}`, role: 'status' }, t(streamState)),
       h('button', { class: 'plain', 'data-key': 'lang', onclick: () => { setLang(lang() === 'zh' ? 'en' : 'zh'); view?.stop?.(); view = null; show(); } }, lang() === 'zh' ? 'English' : '中文'),
       h('span', { class: 'who', title: session.user.roles.join(', ') }, session.user.display_name),
-      h('button', { class: 'plain', 'data-key': 'out', onclick: signOut }, t('sign_out'))));
+      h('button', { class: 'plain', 'data-key': 'out', onclick: () => signOut() }, t('sign_out'))));
 }
 
 function start() {
@@ -72,28 +84,31 @@ function start() {
   stream = listen({
     onEvent: (event, data) => {
       if (event === 'heartbeat') { tick(data.now); return; }
+      if (event === 'signed_out') { signOut(data.reason); return; }
       if (event === 'alert' && apply(data) && data.severity === 'P1' && data.event.kind === 'OPENED') {
         document.getElementById('live').textContent = `${t('new_p1')}: ${lang() === 'zh' ? data.summary_zh : data.summary}`;
       }
     },
-    onState: (state) => {
+    onState: (state, resumed) => {
+      if (!session.user) return;
       const again = state === 'live' && streamState !== 'live';
       streamState = state;
-      if (again) reloadAlerts();
+      if (again) reloadAlerts(alertsFilter, { forget: !resumed }).catch(() => {});
       drawBar();
     },
   });
   show();
 }
 
-function welcome() {
+function welcome(reason = null) {
   stream?.stop();
   stream = null;
   view?.stop?.();
   view = null;
+  forgetAlerts();
   bar.hidden = true;
   document.title = 'Chuantou 穿透';
-  replace(main, signInView(start, () => welcome()));
+  replace(main, signInView(start, () => welcome(reason), reason));
 }
 
 setLang(lang());
@@ -104,6 +119,6 @@ setInterval(() => { const el = document.getElementById('clock'); if (el && sessi
 document.addEventListener('keydown', (e) => {
   if (!session.user || e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) return;
   const number = Number(e.key);
-  if (number >= 1 && number <= TABS.length) location.hash = `#/${TABS[number - 1]}`;
+  if (number >= 1 && number <= tabsOf().length) location.hash = `#/${tabsOf()[number - 1]}`;
 });
-if (token()) whoAmI().then(start, welcome); else welcome();
+if (token()) whoAmI().then(start, () => { if (token()) welcome('unreachable'); }); else welcome();

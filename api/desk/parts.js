@@ -4,6 +4,8 @@ import { h } from './dom.js';
 import { label, lang, t } from './i18n.js';
 import { decimal, time } from './format.js';
 import { named } from './people.js';
+import { get } from './api.js';
+import { errorWords } from './errors.js';
 
 export const severity = (code) => h('span', { class: `sev ${code.toLowerCase()}` }, code);
 export const state = (code, tone = '') => h('span', { class: `state ${tone || code.toLowerCase()}` }, t(code));
@@ -11,7 +13,34 @@ export const summary = (alert) => (lang() === 'zh' ? alert.summary_zh : alert.su
 export const goodsLink = (id) => h('a', { href: `#/goods/${encodeURIComponent(id)}` }, id);
 export const facilityLink = (id) => h('a', { href: `#/facilities/${encodeURIComponent(id)}` }, id);
 export const figure = (name, value, note) => h('div', { class: 'figure' }, h('dt', {}, name), h('dd', {}, value), note ? h('small', {}, note) : null);
-export const problem = (error) => h('p', { class: 'problem', role: 'alert' }, `${t('failed')}: ${error.message}${error.code ? ` (${error.code})` : ''}`);
+
+// A refusal in words: what it means, then what the API says of this case, with people by their names.
+export function problem(error) {
+  const wrong = (error.details?.fields || []).map((f) => `${f.at}: ${f.why}`);
+  const said = wrong.length ? wrong.join('; ') : error.details?.retry_after_s ? `${error.details.retry_after_s} s` : named(error.message || '');
+  return h('p', { class: 'problem', role: 'alert' }, h('b', {}, errorWords(error.code)), said ? h('span', { class: 'said' }, said) : null);
+}
+
+// A list that is read page by page, newest first. reload() reads again as many rows as are shown.
+export function pager(path, filters, size = 50) {
+  const list = { rows: [], more: false };
+  let cursor = null;
+  list.reload = async () => {
+    const first = await get(path, { ...filters, limit: Math.min(1000, Math.max(size, list.rows.length)) });
+    list.rows = first.items;
+    cursor = first.next_cursor;
+    list.more = Boolean(cursor);
+    return first;
+  };
+  list.next = async () => {
+    const page = await get(path, { ...filters, limit: size, cursor });
+    list.rows = [...list.rows, ...page.items];
+    cursor = page.next_cursor;
+    list.more = Boolean(cursor);
+  };
+  list.button = (then, key) => (list.more ? h('button', { 'data-key': key, onclick: async (e) => { e.target.disabled = true; await list.next().catch(() => {}); then(); } }, t('load_more')) : null);
+  return list;
+}
 
 export function table(columns, rows, empty) {
   if (!rows.length) return h('p', { class: 'empty' }, empty);

@@ -13,6 +13,7 @@ export async function learnNames() {
 }
 
 export const who = (id) => people.get(id) || id || '–';
+export const everybody = () => [...people].sort((a, b) => a[1].localeCompare(b[1]));
 export const ruleName = (code) => { const r = rules.get(code); return r ? (lang() === 'zh' ? r.name_zh : r.name) : ''; };
 // A sentence in which ids of users stand as names.
 export const named = (text) => String(text).replace(/user_[0-9a-f]{32}/g, (id) => who(id));

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,11 +17,13 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    SecretStr,
     WithJsonSchema,
 )
 from pydantic_core import core_schema
 
 JSON_BYTES_MAX = 262_144
+JSON_LEVELS_MAX = 64
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$")
 _YEARS = range(1950, 2201)
 
@@ -149,13 +150,30 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_storable)]
 LongText = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_storable)]
+
+
+def _storable_secret(secret: SecretStr) -> SecretStr:
+    _storable(secret.get_secret_value())
+    return secret
+
+
+# Texts that are not logged, not stored in clear and no part of a stored hash; pydantic writes them as asterisks.
+Password = Annotated[SecretStr, Field(min_length=12, max_length=200), AfterValidator(_storable_secret)]
+DriverId = Annotated[SecretStr, Field(min_length=1, max_length=64), AfterValidator(_storable_secret)]
 Id = Annotated[str, Field(min_length=1, max_length=96, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["COIL-SH-000417"])]
 DeviceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$", examples=["RDR-SH-01-GATE"])]
 Epc = Annotated[str, Field(pattern=r"^[0-9A-Za-z.:_-]{1,128}$", examples=["3034257BF7194E4000001A85"])]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["CNY"])]
 
 
+def _too_deep(value: object, levels: int = JSON_LEVELS_MAX) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_too_deep(v, levels - 1) for v in inner)
+
+
 def _json_object(value: dict[str, Any]) -> dict[str, Any]:
+    if _too_deep(value):
+        raise ValueError(f"is nested deeper than {JSON_LEVELS_MAX} levels")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
@@ -188,11 +206,13 @@ def _line(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+_HEIGHT_M_MAX = 100_000
+
+
 def _is_point(point: object) -> bool:
     if not isinstance(point, list) or len(point) < 2 or any(isinstance(v, bool) or not isinstance(v, int | float) for v in point):
         return False
-    lon, lat = point[0], point[1]
-    return math.isfinite(lon) and math.isfinite(lat) and -180 <= lon <= 180 and -90 <= lat <= 90
+    return -180 <= point[0] <= 180 and -90 <= point[1] <= 90 and all(abs(v) <= _HEIGHT_M_MAX for v in point[2:])  # NaN is in no range
 
 
 _POINT = {"type": "array", "items": {"type": "number"}, "minItems": 2}

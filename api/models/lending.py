@@ -8,7 +8,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from api.models.base import AmountFromZero, Currency, Day, Dec, Id, In, LineRatio, LongText, Out, PositiveAmount, Ratio, Text, Time
+from api.models.base import (
+    AmountFromZero,
+    Currency,
+    Day,
+    Dec,
+    DriverId,
+    Id,
+    In,
+    LineRatio,
+    LongText,
+    Out,
+    PositiveAmount,
+    Ratio,
+    Text,
+    Time,
+)
 from api.models.enums import (
     CallStatus,
     CaseStatus,
@@ -260,7 +275,7 @@ class NewRelease(In):
     facility_id: Id
     goods_ids: GoodsIds
     vehicle_plate: Annotated[Text, Field(max_length=32)]
-    driver_id: Annotated[Text, Field(max_length=64)]
+    driver_id: DriverId
     valid_from: Time
     valid_to: Time
     reason: LongText

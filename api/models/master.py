@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field
 
 from api.models.base import (
     Currency,
@@ -15,6 +16,7 @@ from api.models.base import (
     In,
     JsonObject,
     Out,
+    Password,
     Polygon,
     PositivePrice,
     Price,
@@ -36,6 +38,16 @@ from api.models.enums import (
 )
 from api.permissions import Permission, Role
 
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as exc:
+        raise ValueError("is no time zone of the IANA list, such as Asia/Shanghai") from exc
+    return name
+
+
+TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*$", max_length=64), AfterValidator(_time_zone)]
 Lon = Annotated[float, Field(ge=-180, le=180)]
 Lat = Annotated[float, Field(ge=-90, le=90)]
 
@@ -62,7 +74,7 @@ class NewUser(In):
 
     username: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,63}$", examples=["officer"])]
     display_name: Text
-    password: Annotated[str, Field(min_length=12, max_length=200)]
+    password: Password
     roles: Annotated[list[Role], Field(min_length=1, max_length=7)]
 
 
@@ -119,7 +131,7 @@ class NewWarehouse(In):
     kind: WarehouseKind
     control_mode: ControlMode
     grade: Grade | None = None
-    timezone: Annotated[str, Field(pattern=r"^[A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*$", max_length=64)] = "Asia/Shanghai"
+    timezone: TimeZone = "Asia/Shanghai"
     fence: Polygon
     fence_datum_in: Datum = "WGS84"
 

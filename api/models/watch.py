@@ -47,6 +47,15 @@ class Alert(Out):
     composite_legs: list[str] = Field(default_factory=list)
 
 
+class AlertCounts(Out):
+    """How many alerts are open, by severity."""
+
+    P1: int = 0
+    P2: int = 0
+    P3: int = 0
+    P4: int = 0
+
+
 class AlertEvent(Out):
     """What happened to an alert; event_id is also the id in the stream."""
 

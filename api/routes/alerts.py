@@ -14,7 +14,7 @@ from api.deps import PartsDep, ReadDep, Writer, writes
 from api.errors import VersionMismatch
 from api.models.base import Time
 from api.models.enums import AlertStatus, Severity
-from api.models.watch import Acknowledgement, Alert, AlertDetail, Assignment, Closing, Comment, StatusChange
+from api.models.watch import Acknowledgement, Alert, AlertCounts, AlertDetail, Assignment, Closing, Comment, StatusChange
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, Page
 from api.permissions import Permission
 from api.routes.common import READ_ERRORS, VERSIONED_ERRORS, WRITE_ERRORS, Filter, PathId, router
@@ -93,6 +93,13 @@ def list_alerts(
         open=open,
         since=since,
     )
+
+
+@routes.get("/alerts/counts", response_model=AlertCounts, responses=READ_ERRORS)
+def count_alerts(reader: ReadDep) -> dict[str, int]:
+    """How many alerts are open, by severity."""
+    with reader.pool.connection() as conn:
+        return {row["severity"]: row["n"] for row in store.rows(conn, "alert_counts", tenant=reader.tenant)}
 
 
 @routes.get("/alerts/{alert_id}", response_model=AlertDetail, responses=READ_ERRORS)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Form
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import accounts, store
-from api.deps import PartsDep, ReadDep, UserDep, Writer, writes
+from api.accounts import SignIn, User
+from api.deps import Parts, PartsDep, ReadDep, SessionDep, UserDep, Writer, writes
+from api.errors import answer_for
 from api.models.master import AccessToken, Me, NewUser, StreamToken, UserOut
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, Page
 from api.permissions import Permission, permissions_of
 from api.problems import documented
 from api.routes.common import READ_ERRORS, WRITE_ERRORS, router
+from api.throttle import TooManyAttempts
 from api.tokens import STREAM_TOKEN_TTL_S, Audience, NotAuthenticated
 from api.unit_of_work import Done, WriteRequest, append_audit
 from db.pool import Pool
+
+log = logging.getLogger(__name__)
 
 routes = router("auth")
 _NAME = Form(min_length=1, max_length=64, pattern=r"^[^\x00]+$")
@@ -34,36 +41,72 @@ def sign_in(
     password: Annotated[str, _PASSWORD],
     grant_type: Annotated[str | None, Form(pattern="^password$")] = None,
     scope: Annotated[str, Form(max_length=200)] = "",
-) -> AccessToken:
-    """Sign in by name and password (OAuth2 password grant). After some wrong answers a name, and an address, has to wait."""
+) -> AccessToken | Response:
+    """Sign in by name and password (OAuth2 password grant). After some wrong answers a name, and an address, has to wait.
+
+    An unknown name, a wrong password and a user who is locked out get the same answer. Failures under a known name are audited.
+    """
     address = request.client.host if request.client else "unknown"
-    for throttle, key in ((parts.throttle, username), (parts.address_throttle, address)):
-        throttle.check(key)
-    user = accounts.authenticate(parts.pool, username, password)
+    outcome = _throttled(parts, accounts.plain_name(username), address, password)
+    user = outcome.user
     if user is None:
-        parts.throttle.failed(username)
-        parts.address_throttle.failed(address)
-        raise NotAuthenticated("The name or the password is wrong.")
-    parts.throttle.succeeded(username)
+        refusal = answer_for(NotAuthenticated("The name or the password is wrong."))
+        assert refusal is not None
+        answer = refusal.response()
+        # After the answer, so that writing it takes no longer for a name that somebody has. Attempts that had to wait are not
+        # written: a flood of them would bury the trail.
+        answer.background = BackgroundTask(_record_sign_in, parts, outcome.named, "auth.sign_in.refused", address)
+        return answer
     token, life_s = parts.tokens.issue(user.user_id, user.tenant_id)
-    with parts.pool.connection() as conn:
-        append_audit(
-            conn,
-            WriteRequest(user.tenant_id, user.user_id, "POST", "/auth/token", None, None),
-            "auth.sign_in",
-            parts.clock.now(),
-            "user",
-            user.user_id,
-            {"address": address},
-        )
+    _record_sign_in(parts, user, "auth.sign_in", address)
     response.headers["Cache-Control"] = "no-store"
     return AccessToken(access_token=token, expires_in=life_s, roles=list(user.roles), user_id=user.user_id)
 
 
+def _throttled(parts: Parts, username: str, address: str, password: str) -> SignIn:
+    """The attempt, counted by name and by address before the password is hashed. Raises TooManyAttempts."""
+    parts.address_throttle.begin(address)
+    try:
+        parts.throttle.begin(username)
+    except TooManyAttempts:
+        parts.address_throttle.dropped(address)
+        raise
+    try:
+        outcome = accounts.sign_in(parts.pool, username, password)
+    except BaseException:
+        parts.throttle.dropped(username)
+        parts.address_throttle.dropped(address)
+        raise
+    if outcome.user is None:
+        parts.throttle.failed(username)
+        parts.address_throttle.failed(address)
+    else:
+        parts.throttle.succeeded(username)
+        parts.address_throttle.dropped(address)
+    return outcome
+
+
+def _record_sign_in(parts: Parts, user: User | None, action: str, address: str) -> None:
+    """In the audit trail of the user's tenant. A name that nobody has belongs to no tenant, and may be a mistyped password: it is
+    logged without the name."""
+    if user is None:
+        log.warning("sign-in under an unknown name", extra={"event": "sign_in_refused", "address": address})
+        return
+    request = WriteRequest(user.tenant_id, user.user_id, "POST", "/auth/token", None, None)
+    with parts.pool.connection() as conn:
+        append_audit(conn, request, action, parts.clock.now(), "user", user.user_id, {"address": address})
+
+
 @routes.post("/auth/stream-token", response_model=StreamToken, responses=documented(401, 413, 500, 503))
-def stream_token(response: Response, parts: PartsDep, user: UserDep) -> StreamToken:
-    """A token for `GET stream?stream_token=...`, for clients that cannot send a header (EventSource). It opens nothing else."""
-    token, life_s = parts.tokens.issue(user.user_id, user.tenant_id, Audience.STREAM, STREAM_TOKEN_TTL_S)
+def stream_token(response: Response, parts: PartsDep, session: SessionDep) -> StreamToken:
+    """A token for `GET stream?stream_token=...`, for clients that cannot send a header (EventSource). It opens nothing else.
+
+    The stream that it opens ends with the sign-in of the token that asked for it.
+    """
+    user = session.user
+    token, life_s = parts.tokens.issue(
+        user.user_id, user.tenant_id, Audience.STREAM, STREAM_TOKEN_TTL_S, session_ends_at_s=session.ends_at_s
+    )
     response.headers["Cache-Control"] = "no-store"
     return StreamToken(stream_token=token, expires_in=life_s)
 
@@ -83,10 +126,11 @@ def list_users(reader: ReadDep, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = N
 
 @routes.post("/users", status_code=201, response_model=UserOut, responses=WRITE_ERRORS)
 def create_user(body: NewUser, writer: Annotated[Writer, Depends(writes(Permission.USER_MANAGE))]) -> Response:
-    """A new user."""
+    """A new user. The password is no part of what an Idempotency-Key stands for: a repetition changes nothing."""
 
     def act(pool: Pool, now: Any) -> Done:
-        user = accounts.create_user(pool, writer.tenant, body.username, body.display_name, body.password, body.roles, now)
+        password = body.password.get_secret_value()
+        user = accounts.create_user(pool, writer.tenant, body.username, body.display_name, password, body.roles, now)
         return Done(UserOut.model_validate(vars(user)), "user", user.user_id, 201, {"username": user.username, "roles": body.roles})
 
     return writer.perform("user.create", body, act)

@@ -118,6 +118,8 @@ def map_antenna(device_id: PathId, body: NewAntenna, writer: DeviceWriter) -> Re
 
     def act(pool: Pool, now: datetime) -> Done:
         command = MapAntenna(tenant_id=writer.tenant, device_id=device_id, **body.model_dump())
+        with pool.connection() as conn:
+            store.one(conn, "devices", "device", device_id, tenant=writer.tenant)
         registry_service.map_antenna(pool, command, writer.user.user_id, now)
         with pool.connection() as conn:
             row = store.rows(conn, "device_antennas", id=device_id, antenna=body.antenna)[0]

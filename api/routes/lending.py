@@ -200,10 +200,14 @@ def list_releases(
 
 @routes.post("/releases", status_code=201, response_model=Release, responses=WRITE_ERRORS)
 def request_release(body: NewRelease, writer: ReleaseRequester) -> Response:
-    """Ask for goods to be let out; a maker and a checker, both other people, have to approve."""
+    """Ask for goods to be let out; a maker and a checker, both other people, have to approve.
+
+    The driver's id is no part of what an Idempotency-Key stands for.
+    """
 
     def act(pool: Pool, now: datetime) -> Done:
-        command = RequestRelease(**{**body.model_dump(), "tenant_id": writer.tenant, "goods_ids": tuple(body.goods_ids)})
+        said = {**body.model_dump(), "goods_ids": tuple(body.goods_ids), "driver_id": body.driver_id.get_secret_value()}
+        command = RequestRelease(**{**said, "tenant_id": writer.tenant})
         order = facility_service.request_release(pool, command, writer.user.user_id, now)
         detail = {"facility_id": body.facility_id, "units": len(body.goods_ids), "vehicle_plate": body.vehicle_plate}
         return Done(Release.model_validate(asdict(order)), "release", order.release_id, 201, detail)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api_server import PASSWORD, ApiServer, add_alert, goods, ok, seed, serve
+from api_server import PASSWORD, ApiServer, add_alert, goods, ok, seed, serve, until
 
 from api.permissions import MATRIX, Permission, Role
 from db.pool import Pool
@@ -125,6 +125,81 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer_and_then_have_
     assert blocked.status_code == 429
     assert int(blocked.headers["retry-after"]) >= 1
     assert client.post("/api/v1/auth/token", data={"username": "approver", "password": PASSWORD}).status_code == 200
+
+
+def test_a_failed_sign_in_is_audited_without_what_was_typed(api: ApiServer, pool: Pool) -> None:
+    client = api.client()
+    with pool.connection() as conn:
+        conn.execute("UPDATE app_user SET active = false WHERE username = 'operator'")
+    said = [
+        client.post("/api/v1/auth/token", data={"username": name, "password": word})
+        for name, word in (("officer", "hunter2-hunter2"), ("operator", PASSWORD), ("hunter2 in the wrong field", PASSWORD))
+    ]
+    assert [(a.status_code, a.json()) for a in said[1:]] == [(401, said[0].json())] * 2
+    auditor = api.client("auditor")
+    found = until(
+        lambda: len(items := ok(auditor.get("/api/v1/audit", params={"action": "auth.sign_in.refused"}))["items"]) == 2 and items,
+        "both failures are on record",
+    )
+    assert {e["subject_id"] for e in found} == {api.users[n].user_id for n in ("officer", "operator")}
+    with pool.connection() as conn:
+        kept = conn.execute("SELECT string_agg(to_jsonb(a)::text, ' ') FROM audit_entry a").fetchone()
+    assert kept is not None
+    assert "hunter2" not in kept[0]
+
+
+def test_guesses_sent_at_once_are_stopped_before_they_are_hashed(api: ApiServer) -> None:
+    statuses: list[int] = []
+
+    def guess() -> None:
+        with httpx.Client(base_url=api.url, timeout=60) as client:
+            statuses.append(client.post("/api/v1/auth/token", data={"username": "officer", "password": "wrong"}).status_code)
+
+    threads = [threading.Thread(target=guess) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(set(statuses)) == [401, 429]
+    assert statuses.count(401) <= 6
+
+
+@pytest.mark.parametrize("typed", ["Officer", "ＯＦＦＩＣＥＲ"])
+def test_a_name_from_an_input_method_signs_in_and_shares_the_throttle(api: ApiServer, typed: str) -> None:
+    client = api.client()
+    assert ok(client.post("/api/v1/auth/token", data={"username": typed, "password": PASSWORD}))["user_id"] == api.users["officer"].user_id
+    for name in ["officer", typed] * 3:
+        client.post("/api/v1/auth/token", data={"username": name, "password": "wrong"})
+    assert client.post("/api/v1/auth/token", data={"username": typed, "password": PASSWORD}).status_code == 429
+
+
+def test_what_is_kept_of_a_request_tells_nothing_of_its_password(api: ApiServer, pool: Pool) -> None:
+    admin = api.client("admin")
+    new = {"username": "zhang.wei", "display_name": "张伟", "password": "another long password", "roles": ["approver"]}
+    key = {"Idempotency-Key": "u-1"}
+    made = ok(admin.post("/api/v1/users", json=new, headers=key), 201)
+    again = admin.post("/api/v1/users", json={**new, "password": "quite another password"}, headers=key)
+    assert (again.status_code, again.json(), again.headers["idempotency-replayed"]) == (201, made, "true")
+    for word, status in (("another long password", 200), ("quite another password", 401)):
+        assert api.client().post("/api/v1/auth/token", data={"username": "zhang.wei", "password": word}).status_code == status
+    with pool.connection() as conn:
+        kept = conn.execute("SELECT string_agg(to_jsonb(k)::text, ' ') FROM idempotency_key k").fetchone()
+        audit = conn.execute("SELECT string_agg(to_jsonb(a)::text, ' ') FROM audit_entry a").fetchone()
+    assert kept is not None
+    assert audit is not None
+    assert "password" not in kept[0] + audit[0]
+
+
+def test_the_same_key_on_another_version_is_a_conflict(api: ApiServer, pool: Pool) -> None:
+    add_alert(pool, "a1")
+    officer = api.client("officer")
+    body = {"status": "INVESTIGATING"}
+    first = ok(officer.post("/api/v1/alerts/a1/status", json=body, headers={"Idempotency-Key": "s", "If-Match": '"1"'}))
+    same = officer.post("/api/v1/alerts/a1/status", json=body, headers={"Idempotency-Key": "s", "If-Match": '"1"'})
+    assert ok(same) == first
+    other = officer.post("/api/v1/alerts/a1/status", json=body, headers={"Idempotency-Key": "s", "If-Match": f'"{first["version"]}"'})
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert ok(officer.get("/api/v1/alerts/a1"))["version"] == first["version"]
 
 
 def test_a_user_who_is_locked_out_is_out_although_the_token_lives(api: ApiServer, pool: Pool) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import httpx
 import pytest
 from api_server import ApiServer, add_alert, add_event, ok, serve, until
 
+from api import deps
 from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
 from db.pool import Pool, open_pool
@@ -30,6 +33,7 @@ class Listener:
         self.ids: list[int] = []
         self.resume: list[int] = []
         self.alerts: list[dict[str, Any]] = []
+        self.signed_out: str | None = None
         self.open = threading.Event()
         self.ended = threading.Event()
         headers = {"Authorization": f"Bearer {api.token(username)}"} if username else {}
@@ -55,6 +59,8 @@ class Listener:
                         self.resume.append(int(line[4:]))
                     elif line.startswith("data: "):
                         self.open.set()
+                        if event == "signed_out":
+                            self.signed_out = json.loads(line[6:])["reason"]
                         if event == "alert":
                             data = json.loads(line[6:])
                             self.alerts.append(data)
@@ -111,6 +117,65 @@ def test_a_stream_token_opens_the_stream_and_nothing_else(api: ApiServer, pool: 
     assert httpx.get(f"{api.url}/api/v1/me", headers={"Authorization": f"Bearer {got['stream_token']}"}).status_code == 401
     assert httpx.get(f"{api.url}/api/v1/stream", params={"stream_token": api.token("officer")}).status_code == 401
     assert httpx.get(f"{api.url}/api/v1/stream").status_code == 401
+
+
+def at_every_beat(api: ApiServer) -> None:
+    """Heartbeats come quickly, and each looks at the user as the store has it."""
+    api.parts.heartbeat_s = 0.05
+    api.parts.known_users = {}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("active = false", "deactivated"), ("roles = ARRAY['auditor']", "roles_changed"), ("tenant_id = 'other'", "deactivated")],
+)
+def test_a_stream_ends_soon_after_its_user_may_no_longer_listen(
+    api: ApiServer, pool: Pool, monkeypatch: pytest.MonkeyPatch, change: str, reason: str
+) -> None:
+    monkeypatch.setattr(deps, "USER_CACHE_S", 0.0)
+    at_every_beat(api)
+    listener, other = Listener(api), Listener(api, "officer2")
+    with pool.connection() as conn:
+        conn.execute(f"UPDATE app_user SET {change} WHERE username = 'officer'".encode())
+    until(listener.ended.is_set, "the stream ends")
+    assert listener.signed_out == reason
+    event_id = add_alert(pool, "a1")
+    until(lambda: other.ids == [event_id], "the colleague hears on")
+    assert listener.ids == []
+
+
+def test_a_stream_ends_with_the_session_and_not_with_the_stream_token(api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_every_beat(api)
+    session = ok(api.client("officer").post("/api/v1/auth/stream-token"))
+    by_header, by_query = Listener(api), Listener(api, None, stream_token=session["stream_token"])
+    now_s = time.time()
+    monkeypatch.setattr(api.parts, "tokens", replace(api.parts.tokens, wall_s=lambda: now_s + 120))
+    late = Listener(api)
+    assert not by_query.ended.is_set()  # the stream token is over, the session is not
+    monkeypatch.setattr(api.parts, "tokens", replace(api.parts.tokens, wall_s=lambda: now_s + 30_000))
+    for listener in (by_header, by_query, late):
+        until(listener.ended.is_set, "it ends")
+        assert listener.signed_out == "expired"
+
+
+def test_a_stream_that_always_has_something_to_send_is_looked_at_as_well(
+    api: ApiServer, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deps, "USER_CACHE_S", 0.0)
+    at_every_beat(api)
+    add_alert(pool, "a1")
+    listener = Listener(api)
+    with pool.connection() as conn:
+        conn.execute("UPDATE app_user SET active = false WHERE username = 'officer'")
+
+    def busy() -> bool:
+        with pool.connection() as conn:
+            for _ in range(20):
+                add_event(conn, "a1")
+        return listener.ended.is_set()
+
+    until(busy, "it ends although events keep coming")
+    assert listener.signed_out == "deactivated"
 
 
 def test_a_client_that_does_not_read_is_dropped_and_costs_the_others_nothing(api: ApiServer, pool: Pool) -> None:

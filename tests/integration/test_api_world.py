@@ -117,6 +117,30 @@ def test_a_release_takes_three_people_and_shows_its_pickup_code_once(api: ApiSer
     assert "pickup_code" not in ok(api.client("officer").get(path))
 
 
+def test_the_driver_s_id_is_in_no_stored_text_and_in_no_quick_hash(api: ApiServer, pool: Pool) -> None:
+    seed(api)
+    pledge(api, ["COIL-0001"])
+    see(pool)
+    order = {
+        "facility_id": "FAC-1",
+        "goods_ids": ["COIL-0001"],
+        "vehicle_plate": "沪A12345",
+        "driver_id": "310101199001011234",
+        "valid_from": "2020-03-09T06:00:00Z",
+        "valid_to": "2020-03-09T18:00:00Z",
+        "reason": "sold and paid",
+    }
+    operator = api.client("operator")
+    made = ok(operator.post("/api/v1/releases", json=order, headers={"Idempotency-Key": "r"}), 201)
+    again = ok(operator.post("/api/v1/releases", json={**order, "driver_id": "310101199001015678"}, headers={"Idempotency-Key": "r"}), 201)
+    assert again == made  # were the id in the hash, this would be a conflict, and the hash could be guessed
+    with pool.connection() as conn:
+        for table in ("idempotency_key", "audit_entry", "release_order"):
+            kept = conn.execute(f"SELECT string_agg(to_jsonb(t)::text, ' ') FROM {table} t".encode()).fetchone()
+            assert kept is not None
+            assert order["driver_id"] not in kept[0]
+
+
 def test_money_moves_once_per_key_and_shows_in_the_ledger(api: ApiServer) -> None:
     loader = seed(api)
     pledge(api, ["COIL-0001", "COIL-0002", "COIL-0003", "COIL-0004"])
@@ -145,11 +169,19 @@ def test_a_device_credential_is_shown_once_and_never_kept(api: ApiServer, pool: 
     assert again["credential"] == {**made["credential"], "password": None}
     antenna = ok(admin.post("/api/v1/devices/RDR-1/antennas", json={"antenna": 1, "zone_id": "WH-SH-01/bay-3"}), 201)
     assert antenna["zone_id"] == "WH-SH-01/bay-3"
-    rotated = ok(admin.post("/api/v1/devices/RDR-1/credential"))
-    assert rotated["credential"]["password"] != made["credential"]["password"]
+    rotated = ok(admin.post("/api/v1/devices/RDR-1/credential", headers={"Idempotency-Key": "dev-2"}))
+    assert rotated["credential"]["password"] not in (None, made["credential"]["password"])
+    replayed = admin.post("/api/v1/devices/RDR-1/credential", headers={"Idempotency-Key": "dev-2"})
+    assert replayed.headers["idempotency-replayed"] == "true"
+    assert replayed.json() == {**rotated, "credential": {**rotated["credential"], "password": None}}
     assert ok(admin.delete("/api/v1/devices/RDR-1/credential"))["revoked"] is True
     with pool.connection() as conn:
-        assert conn.execute("SELECT response->'credential'->>'password' FROM idempotency_key").fetchall() == [(None,)]
+        assert conn.execute("SELECT response->'credential'->>'password' FROM idempotency_key").fetchall() == [(None,), (None,)]
+        for table in ("idempotency_key", "audit_entry"):
+            kept = conn.execute(f"SELECT string_agg(to_jsonb(t)::text, ' ') FROM {table} t".encode()).fetchone()
+            assert kept is not None
+            assert made["credential"]["password"] not in kept[0]
+            assert rotated["credential"]["password"] not in kept[0]
 
 
 def test_the_trace_tells_a_unit_s_story_in_time_order_with_both_clocks(api: ApiServer, pool: Pool) -> None:

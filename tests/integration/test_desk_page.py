@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from api_server import PASSWORD, T0, ApiServer, add_alert, ok, see, seed, serve, until
+from api_server import PASSWORD, T0, ApiServer, add_alert, lend, lend_and_draw, ok, see, seed, serve, until
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from collateral import margin_service, valuation_service
-from collateral.clock import FixedClock
+from api import deps
 from db.pool import Pool
 
 pytestmark = pytest.mark.browser
@@ -69,37 +68,6 @@ def sign_in(page: Page, api: ApiServer, username: str = "officer") -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#bar .dot.live")).to_be_visible()
-
-
-def lend(api: ApiServer, pool: Pool) -> None:
-    """A facility with pledged, seen coils, drawn to 70 per cent; then the price falls below its lines."""
-    loader = seed(api, units=6)
-    ids = [f"COIL-{n:04d}" for n in range(1, 6)]
-    draft = ok(loader.post("/api/v1/pledges", json={"facility_id": "FAC-1", "goods_ids": ids}), 201)
-    ok(api.client("approver").post(f"/api/v1/pledges/{draft['pledge_id']}/approve"))
-    see(pool)
-    cash = {
-        "facility_id": "FAC-1",
-        "kind": "DRAWDOWN",
-        "amount": "270000",
-        "currency": "CNY",
-        "happened_at": "2020-03-06T02:00:00Z",
-        "reason": "first drawing",
-    }
-    ok(loader.post("/api/v1/cash-movements", json=cash), 201)
-    price = Decimal(3400)
-    for hour in range(1, 8):
-        price *= Decimal("0.96")
-        at = T0 + timedelta(minutes=hour)
-        with pool.connection() as conn:
-            conn.execute(
-                "INSERT INTO price_quote (price_id, commodity_code, source, quoted_at, published_at, recorded_at, price, currency, unit,"
-                " tax_inclusive, synthetic, status) VALUES (%s, 'HRC', 'mysteel', %s, %s, %s, %s, 'CNY', 't', false, true, 'ACCEPTED')",
-                (f"p{hour}", at, at, at, price.quantize(Decimal("0.01"))),
-            )
-        valuation = valuation_service.value_facility(pool, "FAC-1", at, "PRICE")
-        margin_service.apply_margin(pool, valuation.valuation_id, at)
-    api.parts.clock = FixedClock(T0 + timedelta(minutes=8))
 
 
 def test_an_alert_appears_by_itself_and_is_worked_to_its_end_by_two_people(page: Page, api: ApiServer, pool: Pool) -> None:
@@ -224,6 +192,150 @@ def test_the_desk_speaks_chinese_and_keeps_to_the_dark(browser: Browser, api: Ap
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("link", name="Facilities", exact=True)).to_be_visible()
     context.close()
+
+
+RELEASE = {
+    "facility_id": "FAC-1",
+    "goods_ids": ["COIL-0001"],
+    "vehicle_plate": "沪A12345",
+    "driver_id": "310101199001011234",
+    "valid_from": "2020-03-09T06:00:00Z",
+    "valid_to": "2020-03-09T18:00:00Z",
+    "reason": "sold and paid",
+}
+
+
+def give_roles(api: ApiServer, pool: Pool, username: str, *roles: str) -> None:
+    with pool.connection() as conn:
+        conn.execute("UPDATE app_user SET roles = %s WHERE username = %s", (list(roles), username))
+    api.parts.known_users.clear()
+
+
+def test_a_release_is_approved_by_two_people_and_not_twice_by_one(page: Page, api: ApiServer, pool: Pool) -> None:
+    lend_and_draw(api, pool)
+    ok(api.client("loader").post("/api/v1/pledges", json={"facility_id": "FAC-1", "goods_ids": ["COIL-0006"]}), 201)
+    ok(api.client("operator").post("/api/v1/releases", json=RELEASE), 201)
+    paid = {"facility_id": "FAC-1", "kind": "REPAYMENT", "amount": "200000", "currency": "CNY", "reason": "paid down"}
+    ok(api.client("loader").post("/api/v1/cash-movements", json=paid), 201)
+    give_roles(api, pool, "officer", "risk_officer", "approver")
+    sign_in(page, api)
+    page.get_by_role("link", name="Approvals").click()
+    order = page.locator("tr", has_text="沪A12345")
+    expect(order).to_contain_text("waits for the maker")
+    shot(page, "approvals")
+    order.get_by_role("button", name="Approve").click()
+    expect(order).to_contain_text("waits for the checker")
+    order.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("alert")).to_contain_text("A second person has to do this step")
+    expect(page.get_by_role("alert")).to_contain_text("Officer approved as maker this order")
+    shot(page, "approvals-refused")
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, api, "approver")
+    page.get_by_role("link", name="Approvals").click()
+    order.get_by_role("button", name="Approve").click()
+    until(lambda: ok(api.client("officer").get("/api/v1/releases"))["items"][0]["status"] in ("ISSUED", "CHECKER_OK"), "it is approved")
+    draft = page.locator("tr", has_text="COIL-0006")
+    draft.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("No pledge waits.")).to_be_visible()
+    shot(page, "approvals-done")
+
+
+def test_jobs_are_shown_and_run_by_those_who_may_and_audited(page: Page, api: ApiServer, pool: Pool) -> None:
+    with pool.connection() as conn:
+        conn.execute(
+            "INSERT INTO job_schedule (job, next_fire_at, updated_at) VALUES ('cross_check', %s, %s)", (T0 + timedelta(minutes=5), T0)
+        )
+        for n in range(60):
+            conn.execute(
+                "INSERT INTO job_run (run_id, job, scheduled_for, as_of, started_at, finished_at, status, findings, duration_ms, process)"
+                " VALUES (%(id)s, 'cross_check', %(at)s, %(at)s, %(at)s, %(at)s, 'SUCCEEDED', '{\"R01\": 2}', 1234, 'p')",
+                {"id": f"run-{n:02d}", "at": T0 - timedelta(minutes=n)},
+            )
+    sign_in(page, api)
+    expect(page.get_by_role("link", name="Audit")).to_have_count(0)
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.locator("table").nth(1).locator("tbody tr")).to_have_count(50)
+    page.get_by_role("button", name="Load more").click()
+    expect(page.locator("table").nth(1).locator("tbody tr")).to_have_count(60)
+    page.get_by_role("button", name="Run now").click()
+    expect(page.get_by_role("status").filter(has_text="Cross-check")).to_be_visible()
+    shot(page, "jobs")
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, api, "auditor")
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_text("Cross-check").first).to_be_visible()
+    expect(page.get_by_role("button", name="Run now")).to_have_count(0)
+    page.get_by_role("link", name="Audit").click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.get_by_label("Action").fill("job.run")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("Officer")
+    shot(page, "audit")
+
+
+def test_a_long_list_is_read_page_by_page_and_its_counts_are_right(page: Page, api: ApiServer, pool: Pool) -> None:
+    for n in range(230):
+        add_alert(pool, f"a{n:03d}", severity="P1" if n < 5 else "P3", opened_at=T0 - timedelta(minutes=n))
+    sign_in(page, api)
+    expect(page.locator(".row")).to_have_count(100)
+    expect(page.locator("[data-key=shown]")).to_have_text("100 / 230")
+    expect(page.locator("#bar .count.p1")).to_have_text("5")
+    page.get_by_role("button", name="Load more").click()
+    expect(page.locator(".row")).to_have_count(200)
+    add_alert(pool, "b000", severity="P1", opened_at=T0 + timedelta(minutes=1))
+    expect(page.locator(".row").first).to_have_attribute("data-key", "b000")
+    expect(page.locator("#bar .count.p1")).to_have_text("6")
+    page.get_by_role("button", name="Load more").click()
+    expect(page.locator(".row")).to_have_count(231)
+    expect(page.get_by_role("button", name="Load more")).to_have_count(0)
+    keys = page.locator(".row").evaluate_all("rows => rows.map((r) => r.dataset.key)")
+    assert keys == ["b000", *(f"a{n:03d}" for n in range(230))]
+    page.get_by_role("button", name="P1 6").click()
+    expect(page.locator(".row")).to_have_count(6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [("active = false", "Your access was ended"), ("roles = ARRAY['auditor']", "Your rights have changed")]
+)
+def test_who_may_no_longer_be_here_is_shown_the_way_out(
+    page: Page, api: ApiServer, pool: Pool, monkeypatch: pytest.MonkeyPatch, change: str, words: str
+) -> None:
+    monkeypatch.setattr(deps, "USER_CACHE_S", 0.0)
+    api.parts.heartbeat_s = 0.2
+    sign_in(page, api)
+    with pool.connection() as conn:
+        conn.execute(f"UPDATE app_user SET {change} WHERE username = 'officer'".encode())
+    expect(page.get_by_label("Password")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile(f"{words}|Your session is over"))
+    expect(page.locator("#bar")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("width", "locale"), [(1280, "en-GB"), (1280, "zh-CN"), (820, "en-GB"), (820, "zh-CN")])
+def test_the_new_views_fit_a_tablet_and_speak_both_languages(browser: Browser, api: ApiServer, pool: Pool, width: int, locale: str) -> None:
+    lend_and_draw(api, pool)
+    ok(api.client("loader").post("/api/v1/pledges", json={"facility_id": "FAC-1", "goods_ids": ["COIL-0006"]}), 201)
+    ok(api.client("operator").post("/api/v1/releases", json=RELEASE), 201)
+    with pool.connection() as conn:
+        conn.execute(
+            "INSERT INTO job_schedule (job, next_fire_at, updated_at) VALUES ('cross_check', %s, %s)", (T0 + timedelta(minutes=5), T0)
+        )
+    give_roles(api, pool, "officer", "risk_officer", "approver", "auditor")
+    context = browser.new_context(viewport={"width": width, "height": 900}, locale=locale)
+    context.add_init_script(f"sessionStorage.setItem('chuantou.token', '{api.token('officer')}')")
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda e: faults.append(str(e)))
+    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    for name in ("alerts", "approvals", "jobs", "audit"):
+        page.goto(f"{api.url}/#/{name}")
+        expect(page.locator("h1, .filters").first).to_be_visible()
+        if name != "alerts":
+            expect(page.locator("tbody tr").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the screen"
+        shot(page, f"{name}-{width}-{locale[:2]}")
+    context.close()
+    assert faults == []
 
 
 def test_a_wrong_password_is_said_plainly(page: Page, api: ApiServer) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
+from api import errors
+from api.accounts import plain_name
 from api.errors import answer_for
 from api.models.base import Amount, Dec, Polygon, PositiveAmount, Time
+from api.models.master import NewUser
 from api.paging import InvalidCursor, decode_cursor, encode_cursor
 from api.permissions import MATRIX, Permission, Role, allowed, permissions_of
 from api.problems import plain
@@ -20,7 +27,8 @@ from api.sqltext import with_filters
 from api.stream import HOLE_GRACE_S, Progress
 from api.throttle import Throttle, TooManyAttempts
 from api.tokens import Audience, NotAuthenticated, Tokens
-from collateral.errors import AlreadyPledged, Forbidden, NotFound, RejectedInput, StoreUnavailable
+from api.unit_of_work import WriteRequest
+from collateral.errors import AlreadyPledged, ChuantouError, Forbidden, NotFound, RejectedInput, StoreUnavailable
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -50,6 +58,39 @@ def test_a_token_runs_out_on_real_time() -> None:
         tokens.check(token)
 
 
+def test_a_stream_token_remembers_when_the_session_behind_it_ends() -> None:
+    tokens = Tokens(SECRET, 600, lambda: 1000.0)
+    session = tokens.check(tokens.issue("u1", "demo")[0])
+    assert session.session_ends_at_s == session.expires_at_s == 1600
+    stream, _ = tokens.issue("u1", "demo", Audience.STREAM, 60, session_ends_at_s=session.session_ends_at_s)
+    claims = tokens.check(stream, Audience.STREAM)
+    assert (claims.expires_at_s, claims.session_ends_at_s) == (1060, 1600)
+
+
+def write(**more: Any) -> WriteRequest:
+    user = NewUser(username="zhang.wei", display_name="张伟", password=SecretStr("a long password"), roles=[Role.APPROVER])
+    return replace(WriteRequest("demo", "u1", "POST", "/api/v1/users", user, "k"), **more)
+
+
+def test_what_a_key_stands_for_holds_nothing_of_a_password() -> None:
+    assert isinstance(user := write().body, NewUser)
+    assert write().sha256 == write(body=user.model_copy(update={"password": SecretStr("another password")})).sha256
+    assert "long password" not in f"{write()!r} {user.model_dump(mode='json')}"
+
+
+@pytest.mark.parametrize(
+    "other", [{"tenant_id": "x"}, {"user_id": "x"}, {"method": "PUT"}, {"path": "/x"}, {"if_match": '"3"'}, {"body": None}]
+)
+def test_what_a_key_stands_for_is_who_where_on_which_version_and_what(other: dict[str, Any]) -> None:
+    assert write().sha256 == write().sha256
+    assert write(**other).sha256 != write().sha256
+
+
+@pytest.mark.parametrize("typed", ["officer", "Officer", " ＯＦＦＩＣＥＲ ", "ｏfficer"])
+def test_a_name_typed_by_an_input_method_is_the_same_name(typed: str) -> None:
+    assert plain_name(typed) == "officer"
+
+
 def test_a_token_without_signature_is_refused() -> None:
     import jwt
 
@@ -63,32 +104,60 @@ def test_a_token_without_signature_is_refused() -> None:
 def test_guessing_gets_slower_and_a_right_answer_clears_the_name() -> None:
     now = [0.0]
     throttle = Throttle(free_failures=3, wait_s=2, monotonic_s=lambda: now[0])
-    for _ in range(3):
-        throttle.check("officer")
+    for _ in range(4):
+        throttle.begin("officer")
         throttle.failed("officer")
-    throttle.check("officer")
-    throttle.failed("officer")
     with pytest.raises(TooManyAttempts) as first:
-        throttle.check("officer")
+        throttle.begin("officer")
     assert first.value.details["retry_after_s"] == 3
-    throttle.check("somebody else")
+    throttle.begin("somebody else")
     now[0] = 2.1
-    throttle.check("officer")
+    throttle.begin("officer")
     throttle.failed("officer")
     with pytest.raises(TooManyAttempts) as second:
-        throttle.check("officer")
+        throttle.begin("officer")
     assert second.value.details["retry_after_s"] > first.value.details["retry_after_s"]
+    now[0] = 60
+    throttle.begin("officer")
     throttle.succeeded("officer")
-    throttle.check("officer")
+    for _ in range(3):
+        throttle.begin("officer")
+        throttle.failed("officer")
+
+
+def test_attempts_at_once_are_counted_before_their_passwords_are_looked_at() -> None:
+    throttle = Throttle(free_failures=2, wait_s=2, monotonic_s=lambda: 0.0)
+    for _ in range(3):
+        throttle.begin("officer")
+    with pytest.raises(TooManyAttempts):
+        throttle.begin("officer")
+    throttle.dropped("officer")
+    throttle.begin("officer")
+    for _ in range(3):
+        throttle.failed("officer")
+    with pytest.raises(TooManyAttempts):
+        throttle.begin("officer")
+
+
+def test_after_the_free_failures_one_attempt_at_a_time() -> None:
+    now = [0.0]
+    throttle = Throttle(free_failures=0, wait_s=2, monotonic_s=lambda: now[0])
+    throttle.begin("officer")
+    throttle.failed("officer")
+    now[0] = 2.0
+    throttle.begin("officer")
+    with pytest.raises(TooManyAttempts) as waits:
+        throttle.begin("officer")
+    assert waits.value.details["retry_after_s"] == 1
 
 
 def test_the_throttle_forgets_the_oldest_when_it_is_full() -> None:
     throttle = Throttle(free_failures=0, keys_max=2)
     for key in "abc":
         throttle.failed(key)
-    throttle.check("a")
+    throttle.begin("a")
     with pytest.raises(TooManyAttempts):
-        throttle.check("c")
+        throttle.begin("c")
 
 
 def test_every_permission_has_somebody_and_reading_is_for_all() -> None:
@@ -198,6 +267,24 @@ def test_each_error_has_its_answer(error: Exception, status: int, code: str) -> 
     assert answer is not None
     assert (answer.status, answer.code) == (status, code)
     assert "10.0.0.1" not in answer.detail
+
+
+def test_every_code_that_a_problem_can_carry_has_words_on_the_desk_in_both_languages() -> None:
+    def kinds(kind: type[ChuantouError]) -> set[str]:
+        return {kind.code}.union(*(kinds(k) for k in kind.__subclasses__()))
+
+    source = (Path(errors.__file__)).read_text(encoding="utf-8")
+    codes = (
+        kinds(ChuantouError)
+        | set(errors._HTTP_CODES.values())
+        | set(re.findall(r'(?:Answer\([^,]+, "|return Answer\(\d+, ")([a-z_]+)"', source))
+    )
+    codes |= {"http_error", "expired", "deactivated", "roles_changed"}
+    desk = (Path(errors.__file__).parent / "desk" / "errors.js").read_text(encoding="utf-8")
+    words = {m[1]: (m[2], m[3]) for m in re.finditer(r"^  ([a-z_]+): \['([^']+)', '([^']+)'\],$", desk, re.M)}
+    assert codes <= set(words), codes - set(words)
+    assert {"internal_error", "store_unavailable", "conflict", "malformed_json"} <= codes
+    assert all(re.search(r"[\u4e00-\u9fff]", zh) and not re.search(r"[\u4e00-\u9fff]", en) for en, zh in words.values())
 
 
 def test_a_fault_of_ours_has_no_answer_but_the_general_one() -> None:

@@ -2,34 +2,51 @@
 
 import { h, replace } from '../dom.js';
 import { get, may, post, session } from '../api.js';
-import { alertById, alertsChanged, apply, isOpen, known, openCounts, reloadAlerts } from '../alerts-store.js';
+import { alertById, alertsChanged, apply, hasMore, isOpen, loadMore, matching, openCounts, reloadAlerts } from '../alerts-store.js';
 import { ago, due, money, time } from '../format.js';
 import { t } from '../i18n.js';
 import { learnNames, ruleName, who } from '../people.js';
 import { facilityLink, facts, goodsLink, problem, severity, state, summary } from '../parts.js';
 
 const filter = { which: 'open', severity: '' };
+export const alertsFilter = filter;
 const REASONS = ['HANDLED', 'EXPLAINED', 'FALSE_ALARM', 'DEVICE_FAULT', 'DATA_ERROR', 'DUPLICATE'];
 const STATUSES = ['INVESTIGATING', 'CONFIRMED', 'EXPLAINED', 'FALSE_ALARM'];
-const ROWS_MAX = 300;
+const ROWS_STEP = 100;
 export function alertsView(first) {
   const list = h('div', { class: 'list', role: 'region', 'aria-label': t('alerts') });
   const detail = h('section', { class: 'detail', 'aria-live': 'polite' });
   let openId = first;
   let shownKey = null;
 
-  function matching() {
-    return known().filter((a) => (filter.which === 'all' || isOpen(a) === (filter.which === 'open')) && (!filter.severity || a.severity === filter.severity));
+  let rowsShown = ROWS_STEP;
+
+  function choose(change) {
+    Object.assign(filter, change);
+    rowsShown = ROWS_STEP;
+    draw();
+    loadMore(filter).catch(() => {});
   }
+
+  // Shows more of what is known, and reads on when that is not enough.
+  async function more() {
+    rowsShown += ROWS_STEP;
+    if (matching(filter).length < rowsShown) await loadMore(filter).catch((error) => replace(said, problem(error)));
+    draw();
+  }
+  const said = h('div', {});
 
   function draw() {
     const counts = openCounts();
     const tabs = h('div', { class: 'filters' },
-      ['open', 'ended', 'all'].map((w) => h('button', { class: 'chip', 'aria-pressed': String(filter.which === w), 'data-key': `w-${w}`, onclick: () => { filter.which = w; draw(); } }, t(w === 'open' ? 'open_alerts' : w))),
+      ['open', 'ended', 'all'].map((w) => h('button', { class: 'chip', 'aria-pressed': String(filter.which === w), 'data-key': `w-${w}`, onclick: () => choose({ which: w }) }, t(w === 'open' ? 'open_alerts' : w))),
       h('span', { class: 'gap' }),
-      ['P1', 'P2', 'P3', 'P4'].map((p) => h('button', { class: `chip ${p.toLowerCase()}`, 'aria-pressed': String(filter.severity === p), 'data-key': `s-${p}`, onclick: () => { filter.severity = filter.severity === p ? '' : p; draw(); } }, `${p} ${counts[p]}`)));
-    const rows = matching();
-    const items = rows.slice(0, ROWS_MAX).map((a) =>
+      ['P1', 'P2', 'P3', 'P4'].map((p) => h('button', { class: `chip ${p.toLowerCase()}`, 'aria-pressed': String(filter.severity === p), 'data-key': `s-${p}`, onclick: () => choose({ severity: filter.severity === p ? '' : p }) }, `${p} ${counts[p]}`)));
+    const rows = matching(filter);
+    const unread = hasMore(filter);
+    const open = filter.severity ? counts[filter.severity] : counts.P1 + counts.P2 + counts.P3 + counts.P4;
+    const total = filter.which === 'open' ? Math.max(open, rows.length) : unread ? `${rows.length}+` : rows.length;
+    const items = rows.slice(0, rowsShown).map((a) =>
       h('a', {
         class: `row ${a.severity.toLowerCase()} ${isOpen(a) ? '' : 'over'} ${a.arrived && Date.now() - a.arrived < 4000 ? 'fresh' : ''}`,
         href: `#/alerts/${encodeURIComponent(a.alert_id)}`, 'aria-current': a.alert_id === openId ? 'true' : null, 'data-key': a.alert_id,
@@ -38,7 +55,8 @@ export function alertsView(first) {
       h('div', { class: 'words' }, summary(a)),
       h('div', { class: 'line small' }, state(a.status), h('span', { class: 'muted' }, a.subject_id), isOpen(a) && a.sla_due_at ? due(a.sla_due_at) : null)));
     replace(list, tabs, items.length ? h('div', { class: 'rows' }, items) : h('p', { class: 'empty' }, t('no_alerts')),
-      rows.length > ROWS_MAX ? h('p', { class: 'muted pad' }, `… ${rows.length}`) : null);
+      items.length ? h('p', { class: 'line pad' }, h('span', { class: 'muted small', 'data-key': 'shown' }, `${items.length} / ${total}`),
+        unread || rows.length > rowsShown ? h('button', { 'data-key': 'load-more', onclick: more }, t('load_more')) : null) : null, said);
     const now = openId ? alertById(openId) : null;
     if (now && shownKey !== `${openId}:${now.version}`) show(openId);
   }
@@ -62,7 +80,7 @@ export function alertsView(first) {
   const redraw = setInterval(draw, 5000);
   draw();
   show(first);
-  reloadAlerts().catch(() => {});
+  reloadAlerts(filter).catch(() => {});
   learnNames().then(() => { draw(); if (openId) show(openId); }).catch(() => {});
   const element = h('div', { class: 'split' }, list, detail);
   element.addEventListener('keydown', (e) => {

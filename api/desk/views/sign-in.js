@@ -1,9 +1,10 @@
 import { h } from '../dom.js';
 import { signIn } from '../api.js';
+import { errorWords } from '../errors.js';
 import { lang, setLang, t } from '../i18n.js';
 
-export function signInView(done, redraw) {
-  const said = h('p', { class: 'problem', role: 'alert', hidden: true });
+export function signInView(done, redraw, reason = null) {
+  const said = h('p', { class: 'problem', role: 'alert', hidden: !reason }, reason ? errorWords(reason) : '');
   const name = h('input', { id: 'username', name: 'username', autocomplete: 'username', required: true, autocapitalize: 'none', spellcheck: 'false' });
   const word = h('input', { id: 'password', name: 'password', type: 'password', autocomplete: 'current-password', required: true });
   const go = h('button', { type: 'submit', class: 'primary' }, t('sign_in'));
@@ -17,7 +18,8 @@ export function signInView(done, redraw) {
         done();
       } catch (error) {
         said.hidden = false;
-        said.textContent = error.message;
+        const words = errorWords(error.code === 'not_authenticated' ? 'wrong_password' : error.code);
+        said.textContent = error.details?.retry_after_s ? `${words} (${error.details.retry_after_s} s)` : words;
         word.value = '';
         word.focus();
       } finally {
