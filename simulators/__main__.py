@@ -15,9 +15,9 @@ import httpx
 from pydantic import ValidationError
 
 from collateral.clock import clock_from_spec
+from collateral.logs import log_to_stderr
 from simulators.http import Api, ApiRefused
 from simulators.loader import describe, load_world
-from simulators.logs import log_to_stderr
 from simulators.publisher import BrokerAddress
 from simulators.run import RunPlan, read_users, run, titles
 from simulators.scenario import ScenarioError, choose, shipped
