@@ -20,7 +20,8 @@ from pathlib import Path
 
 import psycopg
 
-from db.embedded import EmbeddedPostgres, RunAs, dies_with_parent, free_port
+from db.child import RunAs, dies_with_parent, free_port
+from db.embedded import EmbeddedPostgres
 
 CACHE = Path(os.environ.get("CHUANTOU_TEST_CACHE", "/var/cache/chuantou"))
 ROOT_NAME = "trixie-timescale"

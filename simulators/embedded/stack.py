@@ -17,7 +17,8 @@ import httpx
 from api.accounts import create_user, ensure_tenant
 from collateral.clock import Clock, clock_from_spec
 from collateral.credentials import mosquitto_hash
-from db.embedded import EmbeddedPostgres, free_port
+from db.child import free_port
+from db.embedded import EmbeddedPostgres
 from db.migrate import MigrationReport, migrate
 from db.pool import Pool, open_pool
 from ingest.broker import Admission, BrokerAccount, BrokerFilesWatcher, ingest_account, monitor_account, ready_account

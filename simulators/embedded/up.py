@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collateral.logs import log_to_file
-from db.embedded import free_port
+from db.child import free_port
 from simulators.embedded.demo import _signals, _Stop
 from simulators.embedded.place import PlaceLock, default_data_dir
 from simulators.embedded.stack import NewUser, Stack, StackPlan
