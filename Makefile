@@ -21,9 +21,11 @@ up: setup ## everything on this machine for real use; data is kept
 test: test-plain test-timescale ## the whole suite on plain PostgreSQL, then what touches the store on TimescaleDB
 
 test-plain: setup ## the whole suite on plain PostgreSQL
+	@$(PY) tests/timescale_store.py
 	CHUANTOU_TEST_STORE=plain $(PY) -m pytest $(PARALLEL) -rs $(ARGS)
 
 test-timescale: setup ## what touches the store, on TimescaleDB
+	@$(PY) tests/timescale_store.py
 	CHUANTOU_TEST_STORE=timescale $(PY) -m pytest $(PARALLEL) -rs tests/integration $(ARGS)
 
 lint: setup types ## ruff check, ruff format, mypy

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
@@ -137,6 +138,36 @@ def api() -> None:
     from api.__main__ import main as run
 
     raise typer.Exit(run())
+
+
+class _WithScenarios(TyperCommand):
+    """A command whose help ends with the scenarios; they are read only when somebody asks."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from simulators.scenario import shipped
+
+        lines = ["Scenarios:", *(f"{s.name}: {s.title}." for s in shipped())]
+        self.epilog = "\n\n".join(lines)  # an empty line between them, or the formatter would join them
+        super().format_help(ctx, formatter)
+
+
+@app.command(cls=_WithScenarios)
+def simulate(
+    scenario: Annotated[
+        str | None, typer.Argument(metavar="SCENARIO", help="all, none, or names separated by commas; default CHUANTOU_SIM_SCENARIO")
+    ] = None,
+    load: Annotated[bool, typer.Option("--load", help="Load the sample world first, unless the state file says that it is loaded")] = False,
+) -> None:
+    """The simulated devices of the sample world, playing SCENARIO, until SIGTERM. Settings: docs/settings.md."""
+    from simulators.__main__ import simulate as run
+    from simulators.scenario import ScenarioError, choose
+
+    try:
+        if scenario is not None:
+            choose(scenario)
+    except ScenarioError as exc:
+        _fail(str(exc), EXIT_MISCONFIGURED)
+    raise typer.Exit(run(scenario, load=load))
 
 
 @app.command("broker-files")

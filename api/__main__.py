@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import sys
-from datetime import UTC, datetime
 from types import FrameType
-from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -21,31 +18,13 @@ from api.stream import AlertHub
 from api.tokens import Tokens
 from collateral.clock import clock_from_spec
 from collateral.errors import MisconfiguredService
+from collateral.logs import log_to_stderr
 from collateral.signing import ReleaseSigner
 from db.pool import Pool, open_pool
 
 log = logging.getLogger("api")
 
 GRACE_S = 5
-_PLAIN_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object per line: time, level, event, message and the record's own fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "event": getattr(record, "event", "log"),
-            "message": record.getMessage(),
-        }
-        line.update({k: v for k, v in vars(record).items() if k not in _PLAIN_RECORD and k not in line})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
 
 
 class Server(uvicorn.Server):
@@ -96,16 +75,13 @@ def listen(settings: ApiSettings) -> socket.socket:
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT. Exit code 2 = misconfigured."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    log_to_stderr(logging.INFO)
     try:
         settings = ApiSettings()  # type: ignore[call-arg]  # from the environment
     except (ValidationError, OSError) as exc:
         log.error("misconfigured: %s", _without_values(exc), extra={"event": "misconfigured"})
         return 2
-    logging.getLogger().setLevel(settings.log_level)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    log_to_stderr(settings.log_level)
     pool = open_pool(
         settings.database_url.get_secret_value(), name="api", size_max=settings.api_pool_size_max, connect_wait_s=settings.api_store_wait_s
     )

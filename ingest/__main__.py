@@ -14,8 +14,8 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from collateral.clock import clock_from_spec
 from collateral.errors import MisconfiguredService
+from collateral.logs import log_to_stderr
 from db.pool import open_pool
-from ingest.logs import log_to_stderr
 from ingest.readings import Limits
 from ingest.redrive import Redriver
 from ingest.registry import Registry, RegistryListener

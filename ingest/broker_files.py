@@ -8,9 +8,9 @@ import signal
 import psycopg
 from pydantic import ValidationError
 
+from collateral.logs import log_to_stderr
 from ingest.broker import BrokerFilesWatcher, ingest_account, monitor_account, ready_account
 from ingest.broker_settings import BrokerFilesSettings
-from ingest.logs import log_to_stderr
 
 log = logging.getLogger(__name__)
 

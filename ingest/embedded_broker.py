@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-from db.embedded import account_for_servers, dies_with_parent, free_port, reachable_by
+from db.child import ChildProcess, account_for_servers, dies_with_parent, free_port, reachable_by
 from ingest.broker import ACL_FILE, PASSWORD_FILE, Admission, BrokerAccount, write_broker_files
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class EmbeddedBroker:
         self.log_path = data_dir / "mosquitto.log"
         self._packages_dir = packages_dir or data_dir.parent / "mosquitto-packages"
         self._program: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child = ChildProcess(signal.SIGTERM, self.log_path)
         self._services: tuple[BrokerAccount, ...] = ()
         self._admission: Admission | None = None
 
@@ -146,12 +146,12 @@ class EmbeddedBroker:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+        return self._child.pid
 
     @property
     def running(self) -> bool:
         """Whether the process that we started lives."""
-        return self._process is not None and self._process.poll() is None
+        return self._child.running
 
     def url_for(self, username: str, password: str) -> str:
         return f"mqtt://{quote(username, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}"
@@ -204,56 +204,32 @@ class EmbeddedBroker:
         if self._program.is_relative_to(self._packages_dir):
             libs = sorted({str(p.parent) for p in (self._packages_dir / "root").rglob("lib*.so.*")})
             env["LD_LIBRARY_PATH"] = os.pathsep.join(libs)
-        with self.log_path.open("ab") as out:
-            self._process = subprocess.Popen(
-                [str(self._program), "-c", str(config.resolve())],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                cwd="/",
-                env=env,
-                preexec_fn=dies_with_parent(signal.SIGTERM, self.account),
-            )
+        command = [str(self._program), "-c", str(config.resolve())]
+        self._child.launch(command, env, dies_with_parent(self._child.stop_signal, self.account))
         deadline = time.monotonic() + wait_s
         while True:
-            if self._process.poll() is not None:
-                raise EmbeddedBrokerError(f"mosquitto ended at start: {self._log_tail()}")
+            if not self._child.running:
+                raise EmbeddedBrokerError(f"mosquitto ended at start: {self._child.log_tail()}")
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1):
                     return self
             except OSError as exc:
                 if time.monotonic() > deadline:
                     self.kill()
-                    raise EmbeddedBrokerError(f"mosquitto did not answer within {wait_s:g} s: {self._log_tail()}") from exc
+                    raise EmbeddedBrokerError(f"mosquitto did not answer within {wait_s:g} s: {self._child.log_tail()}") from exc
                 time.sleep(0.02)
-
-    def _log_tail(self) -> str:
-        return self.log_path.read_text(errors="replace")[-2000:]
 
     def reload(self) -> None:
         """Read the account files again; clients whose credential is gone are dropped."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGHUP)
+        self._child.send(signal.SIGHUP)
 
     def stop(self, wait_s: float = 30.0) -> None:
         """Write the sessions to disk and end; kills when that takes longer than wait_s."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(wait_s)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._process = None
+        self._child.stop(wait_s)
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._child.kill()
 
     def restart(self) -> EmbeddedBroker:
         """Stop and start on the same port."""

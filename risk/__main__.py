@@ -11,11 +11,11 @@ from types import FrameType
 
 from collateral.clock import Clock, clock_from_spec
 from collateral.errors import MisconfiguredService
+from collateral.logs import log_to_stderr
 from db.pool import Pool, open_pool
 from risk.fast_lane import FastLane, listen
 from risk.jobs import Tuning
 from risk.leader import lead
-from risk.logs import log_to_stderr
 from risk.schedule import Schedule
 from risk.settings import RiskSettings, load_settings
 

@@ -15,9 +15,9 @@ import httpx
 from pydantic import ValidationError
 
 from collateral.clock import clock_from_spec
+from collateral.logs import log_to_stderr
 from simulators.http import Api, ApiRefused
 from simulators.loader import describe, load_world
-from simulators.logs import log_to_stderr
 from simulators.publisher import BrokerAddress
 from simulators.run import RunPlan, read_users, run, titles
 from simulators.scenario import ScenarioError, choose, shipped
@@ -73,6 +73,10 @@ def run_command(
     stopping: threading.Event,
 ) -> list[str]:
     """Run until `stopping` is set; returns what failed in the scenarios. Raises OSError, ValueError (ScenarioError)."""
+    if not state_file.exists():
+        raise ValueError(
+            f"no sample world is loaded: {state_file.absolute()} (CHUANTOU_SIM_STATE_FILE) does not exist; load-world writes it"
+        )
     plan = RunPlan(
         state=WorldState.read(state_file),
         scenarios=choose(scenario),
@@ -82,6 +86,23 @@ def run_command(
         plan_file=plan_file,
     )
     return run(plan, stopping)
+
+
+def simulate(scenario: str | None, *, load: bool) -> int:
+    """What `chuantou simulate` does: the devices work and play, settings from the environment. Returns the exit code as main does.
+
+    load: load the sample world first when there is no state file yet. scenario: None = as set.
+    """
+    chosen = [] if scenario is None else ["--scenario", scenario]
+    if load:
+        try:
+            loaded = SimulatorSettings().sim_state_file.exists()
+        except ValidationError as exc:
+            sys.stderr.write(f"{exc}\n")
+            return MISCONFIGURED
+        if not loaded and (code := main(["load-world"])):
+            return code
+    return main(["run", *chosen])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,8 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_stderr(settings.log_level)
     args = _arguments(settings).parse_args(argv)
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    if args.command == "run":  # the others may end at once, wherever they are
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
     try:
         if args.command == "scenarios":
             sys.stdout.write(titles(shipped()) + "\n")
@@ -119,6 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 log.error("scenarios failed", extra={"event": "scenarios_failed", "failures": failures})
                 return 1
     except (ApiRefused, httpx.HTTPError) as exc:
+        if stopping.is_set():  # a request that was not tried again
+            return 0
         log.error("the API did not do as asked", extra={"event": "api_refused", "error": str(exc)})
         return 1
     except (OSError, ScenarioError, ValueError) as exc:

@@ -31,14 +31,21 @@ class ApiRefused(Exception):
 
 
 class Api:
-    """One connection pool for several users. Thread-safe."""
+    """One connection pool for several users. Thread-safe. Once `stopping` is set nothing is tried again."""
 
     def __init__(
-        self, base_url: str, passwords: Mapping[str, str], *, retry_for_s: float = RETRY_FOR_S, client: httpx.Client | None = None
+        self,
+        base_url: str,
+        passwords: Mapping[str, str],
+        *,
+        retry_for_s: float = RETRY_FOR_S,
+        client: httpx.Client | None = None,
+        stopping: threading.Event | None = None,
     ) -> None:
         self._client = client or httpx.Client(base_url=base_url, timeout=httpx.Timeout(30.0, connect=5.0), trust_env=False)
         self._passwords = dict(passwords)
         self._retry_for_s = retry_for_s
+        self._stopping = stopping or threading.Event()
         self._tokens: dict[str, str] = {}
         self._signing_in = threading.Lock()
 
@@ -71,7 +78,7 @@ class Api:
                     headers["Idempotency-Key"] = key
                 answer = self._client.request(method, f"/api/v1/{path}", json=body, params=dict(filters), headers=headers)
             except httpx.TransportError as exc:
-                if time.monotonic() >= give_up_at:
+                if time.monotonic() >= give_up_at or self._stopping.is_set():
                     raise
                 log.info("api not reached, trying again", extra={"event": "api_retry", "path": path, "error": str(exc)})
             else:
@@ -81,9 +88,9 @@ class Api:
                     signed_in_again = True
                     self._tokens.pop(user, None)
                     continue
-                if answer.status_code not in _TRY_AGAIN or time.monotonic() >= give_up_at:
+                if answer.status_code not in _TRY_AGAIN or time.monotonic() >= give_up_at or self._stopping.is_set():
                     raise refused(answer)
-            time.sleep(pause_s)
+            self._stopping.wait(pause_s)
             pause_s = min(pause_s * 2, RETRY_PAUSE_S_MAX)
 
     def _token(self, user: str) -> str:

@@ -115,13 +115,17 @@ class DeviceClient:
                 self._client.disconnect()
             self._client.loop_stop()
 
-    def stop(self) -> None:
-        """Take leave in order: presence says offline, then the connection closes."""
+    def take_leave(self) -> None:
+        """Presence says offline, then the connection closes. `stop` waits for it."""
         if self._running:
             self._client.publish(self.topic("presence"), OFFLINE, qos=1, retain=True)
             self._running = False
             self._client.disconnect()
-            self._client.loop_stop()
+
+    def stop(self) -> None:
+        """Take leave, and wait for the client's thread: up to a second while the broker is away."""
+        self.take_leave()
+        self._client.loop_stop()
 
     @property
     def connected(self) -> bool:
@@ -146,9 +150,17 @@ class DeviceClient:
 
 
 class Publisher:
-    """All devices of a world."""
+    """All devices of a world. Once `stopping` is set nothing waits for the broker any more."""
 
-    def __init__(self, devices: Iterable[Device], tenant: str, passwords: Mapping[str, str], broker: BrokerAddress) -> None:
+    def __init__(
+        self,
+        devices: Iterable[Device],
+        tenant: str,
+        passwords: Mapping[str, str],
+        broker: BrokerAddress,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        self._stopping = stopping or threading.Event()
         self.clients = {d.device_id: DeviceClient(d, tenant, passwords[d.device_id], broker) for d in devices if d.device_id in passwords}
         self._counting = threading.Lock()
         self.messages = 0
@@ -178,12 +190,13 @@ class Publisher:
         assert callable(condition)
         give_up_at = time.monotonic() + timeout_s
         while not condition():
-            if time.monotonic() >= give_up_at:
+            if time.monotonic() >= give_up_at or self._stopping.wait(0.05):
                 return False
-            time.sleep(0.05)
         return True
 
     def stop(self) -> None:
-        """Close every connection in order."""
+        """Close every connection in order, all at the same time."""
+        for client in self.clients.values():
+            client.take_leave()
         for client in self.clients.values():
             client.stop()

@@ -46,37 +46,45 @@ def run(plan: RunPlan, stopping: threading.Event, ready: threading.Event | None 
     world = plan.state.world()
     if plan.plan_file is not None:
         write_plan(plan.plan_file, world, plan.scenarios)
-    publisher = Publisher(world.devices, plan.state.tenant, plan.state.passwords, plan.broker)
+    publisher = Publisher(world.devices, plan.state.tenant, plan.state.passwords, plan.broker, stopping)
     fleet = Fleet(world, plan.clock, publisher)
     fleet.stopping = stopping
-    with Api(plan.api_url, plan.state.users) as api:
+    with Api(plan.api_url, plan.state.users, stopping=stopping) as api:
         cast = players(plan.scenarios, world, plan.clock, fleet, api, stopping)
         for player in cast:
             player.prepare()
         publisher.start()
-        if not publisher.wait_connected(CONNECT_WAIT_S):
-            log.warning("not all devices are connected yet", extra={"event": "devices_waiting"})
-        fleet.open_shift()
-        publisher.drain(CONNECT_WAIT_S)
-        if not _goods_are_seen(api, world, fleet, stopping):
-            log.warning("the platform has not seen all pledged goods yet", extra={"event": "goods_waiting"})
-        log.info("shift open", extra={"event": "simulators_ready", "devices": len(publisher.clients), "reads": fleet.reads})
-        if ready is not None:
-            ready.set()
-        _wait_for_clock(plan.clock, stopping)
-        threads = [threading.Thread(target=p.run, name=f"scenario-{p.scenario.name}", daemon=True) for p in cast]
-        threads.append(threading.Thread(target=market_feed, args=(world, plan.clock, api, stopping), name="market-feed", daemon=True))
-        threads.append(threading.Thread(target=_report, args=(fleet, publisher, stopping), name="report", daemon=True))
-        for thread in threads:
-            thread.start()
         try:
-            fleet.run()
-        finally:
-            stopping.set()
+            _open_shift(api, world, fleet, publisher, stopping)
+            if ready is not None:
+                ready.set()
+            _wait_for_clock(plan.clock, stopping)
+            threads = [threading.Thread(target=p.run, name=f"scenario-{p.scenario.name}", daemon=True) for p in cast]
+            threads.append(threading.Thread(target=market_feed, args=(world, plan.clock, api, stopping), name="market-feed", daemon=True))
+            threads.append(threading.Thread(target=_report, args=(fleet, publisher, stopping), name="report", daemon=True))
             for thread in threads:
-                thread.join(5)
+                thread.start()
+            try:
+                fleet.run()
+            finally:
+                stopping.set()
+                for thread in threads:
+                    thread.join(5)
+        finally:
             publisher.stop()
     return [f"{p.scenario.name}: {failure}" for p in cast for failure in p.failures]
+
+
+def _open_shift(api: Api, world: World, fleet: Fleet, publisher: Publisher, stopping: threading.Event) -> None:
+    """All devices say where their goods lie, and the book hears it; each in a bounded time."""
+    log.info("devices connect", extra={"event": "devices_connecting", "devices": len(publisher.clients)})
+    if not publisher.wait_connected(CONNECT_WAIT_S):
+        log.warning("not all devices are connected yet", extra={"event": "devices_waiting"})
+    fleet.open_shift()
+    publisher.drain(CONNECT_WAIT_S)
+    if not _goods_are_seen(api, world, fleet, stopping):
+        log.warning("the platform has not seen all pledged goods yet", extra={"event": "goods_waiting"})
+    log.info("shift open", extra={"event": "simulators_ready", "devices": len(publisher.clients), "reads": fleet.reads})
 
 
 def _goods_are_seen(api: Api, world: World, fleet: Fleet, stopping: threading.Event) -> bool:

@@ -6,7 +6,6 @@ CHUANTOU_TEST_TIMESCALE_URL must name a role that may create databases.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import secrets
@@ -19,12 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from debian_folder import NoDebianFolder, debian_folder
 
-from db.embedded import EmbeddedPostgres, RunAs, dies_with_parent, free_port
+from db.child import RunAs, dies_with_parent, free_port
+from db.embedded import EmbeddedPostgres
 
 CACHE = Path(os.environ.get("CHUANTOU_TEST_CACHE", "/var/cache/chuantou"))
-ROOT_NAME = "trixie-timescale"
-PACKAGES = "postgresql-17,postgresql-17-timescaledb"
 IMAGE = os.environ.get("CHUANTOU_TEST_TIMESCALE_IMAGE", "timescale/timescaledb:latest-pg17")
 TIMESCALE_SETTINGS = {
     "shared_preload_libraries": "timescaledb",
@@ -57,12 +56,19 @@ class ChrootPostgres(LocalPostgres):
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._inside = f"/var/lib/chuantou-test/{secrets.token_hex(6)}"
+        self._inside = f"/var/lib/chuantou-test/{os.getpid()}-{secrets.token_hex(6)}"
+        self._sweep()
         super().__init__(root / self._inside.lstrip("/") / "pg", fsync=False, bin_dir=Path("/usr/lib/postgresql/17/bin"))
         for line in (root / "etc/passwd").read_text().splitlines():
             if line.startswith("postgres:"):
                 uid, gid = line.split(":")[2:4]
                 self.account = RunAs(int(uid), int(gid))
+
+    def _sweep(self) -> None:
+        """Remove the data of runs that were killed."""
+        for folder in (self.root / "var/lib/chuantou-test").glob("*-*"):
+            if not Path("/proc", folder.name.split("-")[0]).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _data_argument(self) -> str:
         return f"{self._inside}/pg"
@@ -92,30 +98,6 @@ class ChrootPostgres(LocalPostgres):
     def stop(self, wait_s: float = 30.0) -> None:
         super().stop(wait_s)
         shutil.rmtree(self.data_dir.parent, ignore_errors=True)
-
-
-def _debian_folder() -> Path:
-    """The cached folder, made on first use (a minute, 700 MB). Raises NoTimescale."""
-    root = CACHE / ROOT_NAME
-    if (root / "usr/lib/postgresql/17/lib/timescaledb.so").exists():
-        return root
-    program = shutil.which("debootstrap") or ("/usr/sbin/debootstrap" if Path("/usr/sbin/debootstrap").exists() else None)
-    if program is None:
-        raise NoTimescale("debootstrap is not installed")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{ROOT_NAME}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if root.exists():
-            return root
-        part = CACHE / f"{ROOT_NAME}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        done = subprocess.run([program, "--variant=minbase", f"--include={PACKAGES}", "trixie", str(part)], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise NoTimescale(f"debootstrap failed: {(done.stdout + done.stderr)[-800:]}")
-        for archive in (part / "var/cache/apt/archives").glob("*.deb"):
-            archive.unlink()
-        part.rename(root)
-    return root
 
 
 def _local_bin_dirs() -> list[Path]:
@@ -160,8 +142,8 @@ def timescale_server(folder: Path) -> Iterator[EmbeddedPostgres | GivenServer]:
     tried: list[str] = ["CHUANTOU_TEST_TIMESCALE_URL is not set", "no PostgreSQL here offers timescaledb"]
     if os.geteuid() == 0:
         try:
-            root = _debian_folder()
-        except NoTimescale as exc:
+            root = debian_folder(CACHE)
+        except NoDebianFolder as exc:
             tried.append(str(exc))
         else:
             with ChrootPostgres(root) as server:
@@ -184,3 +166,21 @@ def timescale_server(folder: Path) -> Iterator[EmbeddedPostgres | GivenServer]:
             container.__exit__(None, None, None)
         return
     raise NoTimescale("; ".join(tried))
+
+
+def prepare() -> str:
+    """Make what takes long before the tests begin, where no test's time limit runs. Returns what will be used."""
+    if os.environ.get("CHUANTOU_TEST_TIMESCALE_URL"):
+        return "the given server"
+    if _local_bin_dirs():
+        return "a PostgreSQL on this machine that offers it"
+    if os.geteuid() == 0:
+        try:
+            return f"a Debian folder, {debian_folder(CACHE)}"
+        except NoDebianFolder as exc:
+            return f"a container engine, or nothing: {exc}"
+    return "a container engine, if there is one"
+
+
+if __name__ == "__main__":
+    print(f"TimescaleDB for tests: {prepare()}", flush=True)

@@ -23,11 +23,12 @@ from psycopg_pool import PoolTimeout
 from rich.live import Live
 
 from collateral.clock import ScaledClock, clock_from_spec
+from collateral.logs import log_to_file
 from simulators.embedded.broker_probe import BacklogMeter
 from simulators.embedded.figures import Figures, look, readings, report
 from simulators.embedded.latency import LatencyMeter
 from simulators.embedded.place import PlaceLock, default_data_dir
-from simulators.embedded.stack import NewUser, Stack, StackPlan, log_to, remove_data
+from simulators.embedded.stack import NewUser, Stack, StackPlan, remove_data
 from simulators.embedded.status import Status, console, draw, plain_line
 from simulators.embedded.supervisor import Role, StackFailed
 
@@ -269,7 +270,7 @@ def run_demo(options: DemoOptions) -> int:
     try:
         remove_data(data_dir)
         data_dir.mkdir(mode=0o755, parents=True)
-        log_to(data_dir / "logs" / "stack.log")
+        log_to_file(data_dir / "logs" / "stack.log")
         clock_path = data_dir / "clock"
         clock_path.write_text(f"standing {WORLD_START.isoformat()}", encoding="ascii")
         spec = f"file:{clock_path.resolve()}"

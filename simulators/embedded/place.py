@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from db.embedded import account_for_servers, reachable_by
+from db.child import account_for_servers, reachable_by
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WAIT_FOR_OLD_S = 30.0

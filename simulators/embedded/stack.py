@@ -17,12 +17,12 @@ import httpx
 from api.accounts import create_user, ensure_tenant
 from collateral.clock import Clock, clock_from_spec
 from collateral.credentials import mosquitto_hash
-from db.embedded import EmbeddedPostgres, free_port
+from db.child import free_port
+from db.embedded import EmbeddedPostgres
 from db.migrate import MigrationReport, migrate
 from db.pool import Pool, open_pool
 from ingest.broker import Admission, BrokerAccount, BrokerFilesWatcher, ingest_account, monitor_account, ready_account
 from ingest.embedded_broker import EmbeddedBroker
-from ingest.logs import JsonLines
 from ingest.subscriber import workers_subscribe
 from simulators.embedded.supervisor import Role, StackFailed, Supervisor
 
@@ -235,15 +235,6 @@ class Stack:
             self._pool.close()
         self.postgres.stop()
         self.supervisor.close()
-
-
-def log_to(path: Path) -> None:
-    """This process's own log beside those of its children; the terminal is for people."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def remove_data(data_dir: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from db.embedded import dies_with_parent
+from db.child import dies_with_parent
 
 log = logging.getLogger(__name__)
 

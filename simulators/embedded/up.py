@@ -9,10 +9,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.embedded import free_port
+from collateral.logs import log_to_file
+from db.child import free_port
 from simulators.embedded.demo import _signals, _Stop
 from simulators.embedded.place import PlaceLock, default_data_dir
-from simulators.embedded.stack import NewUser, Stack, StackPlan, log_to
+from simulators.embedded.stack import NewUser, Stack, StackPlan
 from simulators.embedded.status import console
 
 API_PORT = 8000
@@ -51,7 +52,7 @@ def run_up(options: UpOptions) -> int:
     lock = PlaceLock(data_dir)
     try:
         data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        log_to(data_dir / "logs" / "stack.log")
+        log_to_file(data_dir / "logs" / "stack.log")
         memory = data_dir / "ports.json"
         ports: dict[str, int] = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
         plan = StackPlan(

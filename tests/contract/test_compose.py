@@ -83,6 +83,10 @@ def test_command_is_a_command_of_the_program(name: str) -> None:
     words = SERVICES[name]["command"]
     command = group.commands.get(words[0])  # type: ignore[attr-defined]
     assert command is not None, f"chuantou has no command {words[0]}"
+    if words[0] == "simulate":
+        from simulators.scenario import choose
+
+        assert choose(words[1])
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word.split("=")[0] for word in words[1:] if word.startswith("--")} <= options
 

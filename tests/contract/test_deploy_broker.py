@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from collateral.clock import SystemClock
 from collateral.credentials import mosquitto_hash
-from db.embedded import free_port
+from db.child import free_port
 from ingest.broker import BrokerAccount, BrokerFilesWatcher, DeviceOnBroker, device_account, ingest_account, ready_account
 from ingest.embedded_broker import EmbeddedBrokerError, obtain_mosquitto
 from ingest.subscriber import Subscriber

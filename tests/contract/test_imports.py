@@ -18,7 +18,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ingest": ("collateral", "db"),
     "risk": ("collateral", "db"),
     "api": ("risk", "collateral", "db"),
-    "simulators": ("ingest.topics", "ingest.messages", "collateral.units", "collateral.ids", "collateral.clock"),
+    "simulators": ("ingest.topics", "ingest.messages", "collateral.units", "collateral.ids", "collateral.clock", "collateral.logs"),
 }
 # The one-machine stack starts every part, so it alone may reach further (docs/decisions/0008).
 EMBEDDED_ALSO = ("db", "ingest", "collateral", "api", "risk")
