@@ -24,6 +24,7 @@ from collateral.clock import Clock
 from collateral.errors import Forbidden
 from collateral.signing import ReleaseSigner
 from db.pool import Pool
+from ingest.intake import Intake
 
 USER_CACHE_S = 5.0
 bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False, description="Sign in with `POST /api/v1/auth/token`.")
@@ -39,10 +40,14 @@ class Parts:
     hub: AlertHub
     signer: ReleaseSigner
     broker: tuple[str, int] | None = None
+    intake: Intake = field(init=False)
     throttle: Throttle = field(default_factory=Throttle)
     address_throttle: Throttle = field(default_factory=lambda: Throttle(free_failures=30))
     known_users: dict[str, tuple[float, User | None]] = field(default_factory=dict)
     heartbeat_s: float = 15.0  # how often an open stream says that it lives, and asks whether its user may still listen
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(self.pool)
 
     def user(self, user_id: str) -> User | None:
         """The user a token names; a role taken away or a user locked out counts within USER_CACHE_S."""

@@ -302,7 +302,7 @@ SELECT tg.trip_id, g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, 
 -- name: invoices
 -- Invoices of the last 90 days, five days old or more, with the count of what matches them by contract or by goods.
 WITH inv AS MATERIALIZED (
-  SELECT d.* FROM document d WHERE d.kind = 'INVOICE' AND d.issued_at > %(as_of)s - interval '90 days' AND d.issued_at <= %(as_of)s - interval '5 days'),
+  SELECT d.* FROM document d WHERE d.kind = 'INVOICE' AND coalesce(d.amount, 0) >= 0 AND d.issued_at > %(as_of)s - interval '90 days' AND d.issued_at <= %(as_of)s - interval '5 days'),
 kin AS MATERIALIZED (  -- papers of the same trade
   SELECT inv.document_id AS invoice_id, o.document_id, o.kind, o.vehicle_plate FROM inv JOIN document o ON o.contract_no = inv.contract_no
      AND o.tenant_id = inv.tenant_id AND o.kind IN ('WAYBILL', 'TRANSFER_NOTE')
@@ -348,8 +348,8 @@ SELECT d.document_id, d.number, d.seller_party_id, d.buyer_party_id, d.issued_at
   JOIN facility f ON f.facility_id = i.facility_id
   LEFT JOIN LATERAL (SELECT o.release_id FROM release_item ri JOIN release_order o USING (release_id)
                       WHERE ri.goods_id = i.goods_id AND o.status IN ('ISSUED', 'PICKING', 'GATED_OUT', 'RECONCILED') AND ri.returned_at IS NULL LIMIT 1) r ON true
- WHERE i.released_at IS NULL AND d.kind = 'INVOICE' AND d.seller_party_id IS NOT NULL AND d.issued_at >= i.pledged_at AND d.issued_at <= %(as_of)s
-   AND d.tenant_id = g.tenant_id
+ WHERE i.released_at IS NULL AND d.kind = 'INVOICE' AND coalesce(d.amount, 0) >= 0 AND d.seller_party_id IS NOT NULL
+   AND d.issued_at >= i.pledged_at AND d.issued_at <= %(as_of)s AND d.tenant_id = g.tenant_id
  ORDER BY d.document_id, g.goods_id;
 
 -- name: commodity_facilities

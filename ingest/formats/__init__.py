@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ingest.formats import impinj_iot, native, owntracks, presence, traccar, wms_event, zebra_ziotc
+from ingest.formats import edifact, impinj_iot, native, owntracks, presence, traccar, wms_event, x12, zebra_ziotc
 from ingest.readings import DecodeContext, Decoded, Refusal, Rejected
 
 Decoder = Callable[[bytes, DecodeContext], Decoded]
@@ -19,6 +19,8 @@ FORMATS: dict[str, Decoder] = {
     "owntracks": owntracks.decode,
     "traccar": traccar.decode,
     "wms-event": wms_event.decode,
+    "edifact": edifact.decode,
+    "x12": x12.decode,
 }
 
 

@@ -17,7 +17,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "collateral": ("db",),
     "ingest": ("collateral", "db"),
     "risk": ("collateral", "db"),
-    "api": ("risk", "collateral", "db"),
+    "api": ("risk", "collateral", "db", "ingest.intake", "ingest.readings", "ingest.wire"),
     "simulators": ("ingest.topics", "ingest.messages", "collateral.units", "collateral.ids", "collateral.clock", "collateral.logs"),
 }
 # The one-machine stack starts every part, so it alone may reach further (docs/decisions/0008).

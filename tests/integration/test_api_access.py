@@ -41,6 +41,7 @@ NEEDS = {
     "comment_alert": Permission.ALERT_COMMENT,
     "close_alert": Permission.ALERT_CLOSE,
     "run_job": Permission.JOB_RUN,
+    "post_messages": Permission.INGEST_POST,
     **dict.fromkeys(("redrive_dead_letters", "redrive_dead_letter", "discard_dead_letter"), Permission.DEAD_LETTER_WORK),
     **dict.fromkeys(("place_legal_hold", "lift_legal_hold"), Permission.HOLD_PLACE),
     "list_audit": Permission.AUDIT_READ,
