@@ -66,6 +66,17 @@ def seq_gaps(known: KnownState, updates: list[tuple[StateUpdate, datetime, bool]
     return last, gaps
 
 
+def seq_reset_at(known: KnownState, updates: list[tuple[StateUpdate, datetime, bool]]) -> datetime | None:
+    """When the device began to number its messages anew, by its own clock: a lower number with a later time. None = it did not."""
+    last, newest, found = known.last_seq, known.last_observed_at, None
+    for at, seq, fresh in sorted((u.observed_at or received, s, fresh) for u, received, fresh in updates for s in u.seqs):
+        if last is not None and seq < last and newest is not None and at > newest and fresh:
+            found = at
+        last = seq if last is None or seq > last or (newest is not None and at > newest) else last
+        newest = at if newest is None or at > newest else newest
+    return found
+
+
 def device_state_row(device_id: str, known: KnownState, news: News) -> dict[str, Any]:
     """A row for `put_device_states`."""
     last_seq, gaps = seq_gaps(known, news.updates)
@@ -77,6 +88,13 @@ def device_state_row(device_id: str, known: KnownState, news: News) -> dict[str,
         "skew_ms": news.skew_ms,
     }
     health_at, presence_at, health = known.last_health_at, known.presence_at, dict(known.health)
+    reset_at = seq_reset_at(known, news.updates)
+    if reset_at is not None:
+        health |= {"seq_resets": int(health.get("seq_resets") or 0) + 1, "seq_reset_at": reset_at}
+        row["health"] = health
+    if gaps > 0:
+        health["seq_gap_at"] = news.received_at
+        row["health"] = health
     for update, received_at, _ in news.updates:
         at = update.observed_at or received_at
         if update.health is not None and (health_at is None or at >= health_at):
@@ -88,6 +106,8 @@ def device_state_row(device_id: str, known: KnownState, news: News) -> dict[str,
                 gaps += update.dropped_total - before if update.dropped_total >= before else update.dropped_total
                 health["dropped_total"] = update.dropped_total
             row |= {"health": health, "last_health_at": health_at}
+        if update.clock_offset_ms is not None and at >= (health_at or at):
+            row["skew_ms"] = max(-SKEW_MS_MAX, min(SKEW_MS_MAX, update.clock_offset_ms))
         if update.presence is not None and (presence_at is None or received_at >= presence_at):
             presence_at = received_at
             row |= {"presence": update.presence, "presence_text": update.presence_text or update.presence, "presence_at": presence_at}

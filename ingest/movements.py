@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from collateral.zones import Fence, containing
+from ingest.readings import Direction
 from ingest.screen import Observation
 
 GATE_RSSI_FLOOR_DBM = -65.0
@@ -115,6 +116,7 @@ def sight(state: Sighting | None, obs: Observation, smoothing: timedelta, place_
         and (read.tid is None or read.tid == state.tid)
         and at - state.first_stored_at <= smoothing
         and not (zone is not None and zone.is_gate)
+        and read.direction is None
     ):
         state.last_seen_at = at
         state.reads += 1
@@ -310,6 +312,41 @@ def gate_passages(
             )
         )
     return found
+
+
+def decided_passage(obs: Observation) -> Movement | None:
+    """The GATE_OUT or GATE_IN that a gate decided by itself; None when the read says no direction or belongs to no goods.
+
+    Such a gate has seen both sides; its word needs no second antenna, and the evidence says whose word it is.
+    """
+    read, device = obs.reading, obs.device
+    if read.direction is None or obs.goods_id is None:
+        return None
+    out = read.direction is Direction.OUT
+    zone_id = None if obs.zone is None else obs.zone.zone_id
+    warehouse_id = device.warehouse_id if obs.zone is None else obs.zone.warehouse_id
+    evidence = {
+        "received_at": obs.source.received_at,
+        "decided_by": device.device_id,
+        "direction": read.direction,
+        "from_warehouse_id" if out else "to_warehouse_id": warehouse_id,
+        "reads": read.read_count,
+        "tid": read.tid,
+        "flags": list(obs.flags),
+    }
+    return Movement(
+        read.observed_at,
+        obs.source.received_at,
+        MovementKind.GATE_OUT if out else MovementKind.GATE_IN,
+        device.device_id,
+        read.epc,
+        obs.goods_id,
+        None,
+        zone_id if out else None,
+        None if out else zone_id,
+        None,
+        evidence,
+    )
 
 
 # ---------------------------------------------------------------- fences

@@ -19,8 +19,15 @@ class Fix(StrEnum):
     NONE = "none"
 
 
+class Direction(StrEnum):
+    """What a gate that decides for itself says of a passage."""
+
+    IN = "in"
+    OUT = "out"
+
+
 class RfidReading(msgspec.Struct, frozen=True, gc=False):
-    """One tag heard by one antenna. antenna 0 = not said; rssi in dBm."""
+    """One tag heard by one antenna. antenna 0 = not said; rssi in dBm; direction only from a gate that decides for itself."""
 
     observed_at: datetime
     epc: str
@@ -31,10 +38,12 @@ class RfidReading(msgspec.Struct, frozen=True, gc=False):
     read_count: int
     flags: tuple[str, ...]
     item_no: int = -1
+    direction: Direction | None = None
 
     def content_hash(self) -> bytes:
         """Equal for equal content under one key."""
-        return hashlib.blake2b(f"{self.tid}|{self.rssi_dbm}|{self.read_count}".encode(), digest_size=8).digest()
+        text = f"{self.tid}|{self.rssi_dbm}|{self.read_count}"
+        return hashlib.blake2b((text if self.direction is None else f"{text}|{self.direction}").encode(), digest_size=8).digest()
 
 
 class PositionReading(msgspec.Struct, frozen=True):
@@ -81,7 +90,10 @@ class DeviceEvent(msgspec.Struct, frozen=True):
 
 
 class StateUpdate(msgspec.Struct, frozen=True):
-    """Device state, no reading: health, presence, counters. dropped_total rises at the device until it restarts."""
+    """Device state, no reading: health, presence, counters. dropped_total rises at the device until it restarts.
+
+    clock_offset_ms: how far the device's clock is behind true time by its own measure (NTP).
+    """
 
     observed_at: datetime | None
     health: dict[str, Any] | None = None
@@ -89,6 +101,7 @@ class StateUpdate(msgspec.Struct, frozen=True):
     presence_text: str | None = None
     dropped_total: int | None = None
     seqs: tuple[int, ...] = ()
+    clock_offset_ms: int | None = None
 
 
 class Claim(msgspec.Struct, frozen=True):

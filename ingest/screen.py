@@ -11,6 +11,7 @@ from datetime import date, datetime
 import msgspec
 
 from collateral.datum import to_wgs84
+from collateral.gs1 import TAG_BITS_BY_HEADER
 from ingest.formats import decode
 from ingest.readings import (
     Claim,
@@ -29,6 +30,7 @@ from ingest.topics import BadTopic, DeviceTopic, parse_topic
 
 NULL_ISLAND_DEG = 0.001
 ACCURACY_DOUBTFUL_M = 500.0
+RSSI_WEAK_DBM = -70.0  # below it a read is as likely a stray from the next bay
 FOREIGN_TAG = "foreign_tag"  # bound to goods of another tenant: kept, and of no consequence for those goods
 CHANNELS_OF_CLASS = {
     "wms": {"doc", "event", "health", "presence"},
@@ -253,8 +255,12 @@ def _place(
         flags = item.flags
         if zone is None:
             flags = (*flags, "unknown_antenna")
+        if item.rssi_dbm is not None and item.rssi_dbm < RSSI_WEAK_DBM:
+            flags = (*flags, "weak_rssi")
         if unverified:
             flags = (*flags, "unknown_source")
+        if binding is None and item.epc[:2] not in TAG_BITS_BY_HEADER:
+            flags = (*flags, "id_opaque")
         if binding is not None and binding.tenant_id != device.tenant_id:
             flags, binding = (*flags, FOREIGN_TAG), None
         goods_id, tid = (None, None) if binding is None else (binding.value, binding.tid)

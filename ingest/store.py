@@ -27,6 +27,7 @@ from ingest.movements import (
     Outcome,
     Sighting,
     VehicleFix,
+    decided_passage,
     fence_crossings,
     fence_side,
     gate_passages,
@@ -158,7 +159,8 @@ class _Batch:
         late = self._not_yet_told(late)
         stored = [*store, *self._insert_carefully(self.first_of_key(late, _observation_key))]
         self._put_sightings(states)
-        self._gates([o for o in stored if o.zone is not None and o.zone.is_gate and o.goods_id is not None])
+        self._gates([o for o in stored if o.zone is not None and o.zone.is_gate and o.goods_id is not None and o.reading.direction is None])
+        self.movements += [m for o in stored if o.reading.direction is not None and (m := decided_passage(o)) is not None]
 
     def _sight_all(self, found: list[Observation], states: dict[str, Sighting]) -> tuple[list[Observation], list[Observation]]:
         smoothing = self.options.smoothing
@@ -507,7 +509,7 @@ def _event_key(e: Happening) -> tuple[Any, ...]:
 
 
 def _at_gate(o: Observation) -> bool:
-    return o.zone is not None and o.zone.is_gate
+    return o.reading.direction is not None or (o.zone is not None and o.zone.is_gate)
 
 
 def _flagged(event: DeviceEvent) -> dict[str, Any]:

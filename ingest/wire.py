@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from collateral.gs1 import TAG_BITS_BY_HEADER
 from ingest.readings import DecodeContext, Limits, Refusal
 
 YEAR_MIN = 2010  # a clock that shows an earlier year was never set
@@ -120,6 +121,43 @@ def elements(value: Any, limits: Limits, *, what: str = "the message") -> list[A
     return value
 
 
+def messages(payload: bytes, limits: Limits) -> list[tuple[int, dict[str, Any] | Refusal]]:
+    """The objects of a payload with their item numbers: one object (-1), an array of them, or one per line (NDJSON).
+
+    An element that is no object, or a line that is no JSON, comes back as its Refusal, so that it does not take its neighbours with it.
+    """
+    try:
+        value = strict_json(payload, limits)
+    except Refusal as exc:
+        lines = payload.splitlines()
+        if exc.reason != "malformed_json" or len(lines) < 2 or not payload.lstrip().startswith(b"{"):
+            raise
+        kept = [line for line in lines if line.strip()]
+        if len(kept) > limits.items_max:
+            raise Refusal("too_many_items", f"{len(kept)} lines; at most {limits.items_max} are taken") from None
+        found = [(i, _line(line, limits)) for i, line in enumerate(kept)]
+        if all(isinstance(item, Refusal) for _, item in found):
+            raise  # not lines of JSON, but one malformed message
+        return found
+    if not isinstance(value, list):
+        return [(-1, json_object(value))]
+    return [(i, _object_or_refusal(item)) for i, item in enumerate(elements(value, limits))]
+
+
+def _line(line: bytes, limits: Limits) -> dict[str, Any] | Refusal:
+    try:
+        return _object_or_refusal(strict_json(line, limits))
+    except Refusal as exc:
+        return exc
+
+
+def _object_or_refusal(value: Any) -> dict[str, Any] | Refusal:
+    try:
+        return json_object(value, "an item")
+    except Refusal as exc:
+        return exc
+
+
 def _kind(value: Any) -> str:
     return {dict: "an object", list: "an array", str: "text", bool: "a boolean", type(None): "null"}.get(type(value), "a number")
 
@@ -185,10 +223,12 @@ def hex_id(value: Any, name: str, *, digits_max: int = 128) -> str:
 
 
 def epc(value: Any) -> str:
-    """A tag's EPC as upper-case hex. All zeros or all ones is an unprogrammed tag and refused."""
+    """A tag's EPC as upper-case hex. Refused: all zeros or all ones (an unprogrammed tag), and less memory than its GS1 header promises (cut off)."""
     found = hex_id(value, "epc")
     if not found.strip("0") or not found.strip("F"):
         raise Refusal("unprogrammed_tag", f"epc {found[:32]} is all zeros or all ones")
+    if len(found) < 24 and TAG_BITS_BY_HEADER.get(found[:2], 0) > len(found) * 4:
+        raise Refusal("bad_epc", f"epc {found} has a GS1 header of {TAG_BITS_BY_HEADER[found[:2]]} bits, but only {len(found) * 4}")
     return found
 
 

@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ingest.formats import edifact, impinj_iot, native, owntracks, presence, traccar, wms_event, x12, zebra_ziotc
+from ingest.formats import (
+    cabinet_snapshot,
+    edifact,
+    generic_gate,
+    impinj_iot,
+    native,
+    owntracks,
+    presence,
+    smartreader,
+    speedway_connect,
+    traccar,
+    wms_event,
+    x12,
+    zebra_ziotc,
+)
 from ingest.readings import DecodeContext, Decoded, Refusal, Rejected
 
 Decoder = Callable[[bytes, DecodeContext], Decoded]
@@ -15,7 +29,12 @@ Decoder = Callable[[bytes, DecodeContext], Decoded]
 FORMATS: dict[str, Decoder] = {
     "native": native.decode,
     "zebra-ziotc": zebra_ziotc.decode,
+    "zebra-handheld": zebra_ziotc.decode,
     "impinj-iot": impinj_iot.decode,
+    "smartreader": smartreader.decode,
+    "speedway-connect": speedway_connect.decode,
+    "generic-gate": generic_gate.decode,
+    "cabinet-snapshot": cabinet_snapshot.decode,
     "owntracks": owntracks.decode,
     "traccar": traccar.decode,
     "wms-event": wms_event.decode,

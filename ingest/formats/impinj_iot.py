@@ -1,7 +1,7 @@
-"""Impinj R700/R720 IoT device interface, gateways that wrap it, SmartReader `tag_reads` and Speedway Connect lines.
+"""Impinj R700/R720 IoT device interface, and gateways that wrap it. Messages of its relatives on one topic with it are read as theirs.
 
-RSSI is centi-dBm in the vendor's own events and dBm in the two relatives. `epc` is base64 there and hex in the relatives: the field's
-place decides, never the look of its content.
+RSSI and power are centi-dBm. `epc` is base64, `epcHex` hex: the field's name decides, never the look of its content. There is no sequence
+number; `overflow` says that buffered reads were purged.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from ingest import wire
+from ingest.formats import smartreader, speedway_connect
 from ingest.messages import ANTENNA_MAX, RSSI_DBM_MAX, RSSI_DBM_MIN, SEQ_MAX
-from ingest.readings import Claim, DecodeContext, Decoded, DeviceEvent, Item, Reading, Refusal, Rejected, RfidReading, StateUpdate
+from ingest.readings import Claim, DecodeContext, Decoded, DeviceEvent, Item, Refusal, Rejected, RfidReading, StateUpdate
 
 _EVENTS = {
     "antennaConnectedEvent": "antenna_connected",
@@ -23,23 +24,19 @@ _EVENTS = {
 
 
 def decode(payload: bytes, ctx: DecodeContext) -> Decoded:
-    """Readings, events and state of one message or a batch of them."""
-    value = wire.strict_json(payload, ctx.limits)
-    batch = isinstance(value, list)
+    """Readings, events and state of one message, an array of them, or one per line."""
     found: Decoded = []
-    newest: datetime | None = None
-    for i, item in enumerate(wire.elements(value, ctx.limits)):
-        item_no = i if batch else -1
+    for item_no, item in wire.messages(payload, ctx.limits):
+        if isinstance(item, Refusal):
+            found.append(Rejected(item.reason, item.detail, item_no))
+            continue
         try:
-            made = _item(wire.json_object(item, "an item"), item_no, ctx)
+            found += _item(item, item_no, ctx)
         except Refusal as exc:
-            made = [Rejected(exc.reason, exc.detail, item_no)]
+            found.append(Rejected(exc.reason, exc.detail, item_no))
         else:
             found += _claims(item, item_no)
-        for one in made:
-            if isinstance(one, RfidReading | DeviceEvent) and (newest is None or one.observed_at > newest):
-                newest = one.observed_at
-        found += made
+    newest = max((f.observed_at for f in found if isinstance(f, RfidReading | DeviceEvent)), default=None)
     if newest is not None:
         found.append(StateUpdate(newest))
     return found
@@ -47,9 +44,9 @@ def decode(payload: bytes, ctx: DecodeContext) -> Decoded:
 
 def _item(item: dict[str, Any], item_no: int, ctx: DecodeContext) -> list[Item]:
     if "tag_reads" in item:
-        return _smart_reader(item, ctx)
+        return smartreader.tag_reads(item, item_no, ctx)
     if "firstSeenTimestamp" in item:
-        return [_speedway(item, item_no, ctx)]
+        return [speedway_connect.line(item, item_no, ctx)]
     if isinstance(item.get("tagInventoryEvent"), dict):
         return [_tag(item["tagInventoryEvent"], item.get("timestamp"), item_no, ctx)]
     if "eventType" not in item and "systemTime" in item and "deviceCode" in item:
@@ -63,6 +60,7 @@ def _item(item: dict[str, Any], item_no: int, ctx: DecodeContext) -> list[Item]:
         if isinstance(content, dict):
             at, key, flags = _event_time(item, ctx)
             missed = max(1, wire.integer(content, "eventsPurged", 0, SEQ_MAX) or 0) if kind == "overflow" else 0
+            flags = (*flags, "overflow_gap") if missed else flags
             port = content.get("antennaPort", content.get("gpi", ""))
             key = f"{key}{port}" if isinstance(port, int) else key
             return [DeviceEvent(at, key[:128], kind, content, flags, missed, item_no)]
@@ -107,47 +105,6 @@ def _either(tag: dict[str, Any], hex_name: str, base64_name: str) -> str | None:
     if as_hex is not None and as_base64 is not None and as_hex != as_base64:
         raise Refusal("id_conflict", f"{hex_name} {as_hex[:64]} and {base64_name} {as_base64[:64]} name different chips")
     return as_hex if as_hex is not None else as_base64
-
-
-def _smart_reader(item: dict[str, Any], ctx: DecodeContext) -> list[Item]:
-    found: list[Item] = []
-    tags = item["tag_reads"]
-    if not isinstance(tags, list):
-        raise Refusal("wrong_type", "tag_reads is no array")
-    for i, element in enumerate(wire.elements(tags, ctx.limits, what="tag_reads")):
-        try:
-            tag = wire.json_object(element, "a tag read")
-            if tag.get("isHeartBeat") is True:
-                continue
-            at = wire.epoch_time(tag.get("firstSeenTimestamp"), "firstSeenTimestamp", 1_000_000)
-            at, key, flags = wire.judged_time(at, tag["firstSeenTimestamp"], "", ctx)
-            found.append(_relative(tag, at, key, flags, i))
-        except Refusal as exc:
-            found.append(Rejected(exc.reason, exc.detail, i))
-    return found or [StateUpdate(ctx.received_at, presence="online")]
-
-
-def _speedway(line: dict[str, Any], item_no: int, ctx: DecodeContext) -> Reading:
-    at, flags, _ = wire.iso_time(line["firstSeenTimestamp"], "firstSeenTimestamp", ctx)
-    at, key, flags = wire.judged_time(at, line["firstSeenTimestamp"], "", ctx, flags)
-    if line.get("isHeartBeat") is True:
-        return StateUpdate(at, presence="online")
-    return _relative(line, at, key, flags, item_no)
-
-
-def _relative(tag: dict[str, Any], at: datetime, key: str, flags: tuple[str, ...], item_no: int) -> RfidReading:
-    tid = tag.get("tid")
-    return RfidReading(
-        at,
-        wire.epc(tag.get("epc")),
-        wire.integer(tag, "antennaPort", 0, ANTENNA_MAX) or 0,
-        key,
-        None if tid in (None, "") else wire.hex_id(tid, "tid"),
-        wire.number(tag, "peakRssi", RSSI_DBM_MIN, RSSI_DBM_MAX),
-        1,
-        flags,
-        item_no,
-    )
 
 
 def _gateway_heartbeat(item: dict[str, Any], ctx: DecodeContext) -> StateUpdate:

@@ -25,7 +25,7 @@ def test_a_read_becomes_a_row_with_its_goods_and_zone(bench: Bench) -> None:
     bench.put(reads("R-BAY-1", 1, read(1), read(99, ant=2)))
     assert bench.rows("SELECT tag_epc, goods_id, zone_id, rssi_dbm, event_key, flags FROM observation ORDER BY 2") == [
         (tag(1), "G-1", f"{YARD}/bay-1", -50.0, "1", []),
-        (tag(99), None, f"{YARD}/bay-2", -50.0, "1", []),
+        (tag(99), None, f"{YARD}/bay-2", -50.0, "1", ["id_opaque"]),
     ]
     assert bench.rows("SELECT kind, goods_id, to_zone_id FROM movement") == [("APPEARED", "G-1", f"{YARD}/bay-1")]
     assert assert_conserved(bench.pool)["stored"] == 2

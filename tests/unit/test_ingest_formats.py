@@ -78,8 +78,10 @@ def only(format_name: str, payload: bytes | dict[str, object], channel: str = "r
 
 
 def test_zebra_reads_keep_the_offset_of_their_time_and_the_number_of_their_event() -> None:
-    (read,) = only("zebra-ziotc", (PAYLOADS / "zebra-ziotc/tag_simple_with_access_results.json").read_bytes())
+    read, access = only("zebra-ziotc", (PAYLOADS / "zebra-ziotc/tag_simple_with_access_results.json").read_bytes())
     assert isinstance(read, RfidReading)
+    assert isinstance(access, DeviceEvent)
+    assert (access.type, len(access.payload["accessResults"])) == ("tag_access", 3)
     assert read.observed_at == datetime(2024, 11, 21, 19, 20, 53, 319000, tzinfo=UTC)
     assert (read.epc, read.antenna, read.event_key, read.rssi_dbm) == ("E2C24500200000668534009C", 1, "63", -39.0)
     claims = [
