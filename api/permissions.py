@@ -44,6 +44,9 @@ class Permission(StrEnum):
     DISPOSAL_APPROVE = "disposal.approve"
     DISPOSAL_WITHDRAW = "disposal.withdraw"
     JOB_RUN = "job.run"
+    EPCIS_CAPTURE = "epcis.capture"
+    EPCIS_PLACE = "epcis.place"
+    EPCIS_QUERY = "epcis.query"
 
 
 _R = Role
@@ -71,6 +74,9 @@ MATRIX: MappingProxyType[Permission, frozenset[Role]] = MappingProxyType(
         Permission.DISPOSAL_APPROVE: frozenset({_R.APPROVER}),
         Permission.DISPOSAL_WITHDRAW: frozenset({_R.RISK_OFFICER, _R.APPROVER}),
         Permission.JOB_RUN: frozenset({_R.RISK_OFFICER, _R.ADMIN}),
+        Permission.EPCIS_CAPTURE: frozenset({_R.SYSTEM, _R.DEVICE_ADMIN}),
+        Permission.EPCIS_PLACE: frozenset({_R.SYSTEM}),
+        Permission.EPCIS_QUERY: frozenset(Role),
     }
 )
 

@@ -16,8 +16,8 @@ import msgspec
 from collateral.epcis.errors import CaptureLimitExceeded, InvalidEpcis
 
 DEPTH_MAX = 64
-EVENTS_MAX = 10_000
-LIST_ITEMS_MAX = 100_000
+EVENTS_MAX = 1_000
+LIST_ITEMS_MAX = 20_000
 STANDARD_CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 EVENT_TYPES = ("ObjectEvent", "AggregationEvent", "TransactionEvent", "TransformationEvent", "AssociationEvent")
 # Prefixes that the standard's own contexts define.
@@ -73,7 +73,8 @@ def parse(raw: bytes, *, events_max: int = EVENTS_MAX) -> Document:
             raise InvalidEpcis(f"Event {no} is not a JSON object.", at=f"eventList/{no}")
         own = namespaces(body["@context"]) if "@context" in body else {}
         events.append(RawEvent(no, text, body, {**context, **own}))
-    header = {k: v for k, v in fields.items() if k != "epcisBody"}
+    rest = {k: v for k, v in fields["epcisBody"].items() if k not in ("eventList", "queryResults")}
+    header = {k: v for k, v in fields.items() if k != "epcisBody"} | ({"epcisBody": rest} if rest else {})
     return Document(json.dumps(header, ensure_ascii=False), fields, tuple(events))
 
 
