@@ -42,6 +42,9 @@ NEEDS = {
     "close_alert": Permission.ALERT_CLOSE,
     "run_job": Permission.JOB_RUN,
     "list_audit": Permission.AUDIT_READ,
+    **dict.fromkeys(("capture_epcis_document", "capture_epcis_event"), Permission.EPCIS_CAPTURE),
+    **dict.fromkeys(("create_epcis_query", "delete_epcis_query"), Permission.EPCIS_QUERY),
+    "map_epcis_place": Permission.EPCIS_PLACE,
 }
 BY_ROLE = {
     Role.RISK_OFFICER: "officer",
