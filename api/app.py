@@ -94,5 +94,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             license_info=app.license_info,
         )
         schema["components"]["schemas"]["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        for path, item in schema["paths"].items():
+            if path.startswith(epcis.PREFIX):
+                for operation in item.values():
+                    operation["responses"].pop("422", None)  # EPCIS says 400
         app.openapi_schema = schema
     return app.openapi_schema

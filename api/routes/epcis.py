@@ -50,8 +50,10 @@ from db.pool import Pool
 PREFIX = "/epcis/v2"
 routes = APIRouter(tags=["epcis"], route_class=EpcisRoute)
 
-_READ_ERRORS = documented(400, 401, 403, 404, 406, 413, 500, 503)
-_WRITE_ERRORS = documented(400, 401, 403, 404, 406, 409, 413, 415, 500, 503)
+_READ_ERRORS = documented(
+    400, 401, 403, 404, 406, 413, 422, 500, 503
+)  # 422 leaves as 400; it is named so that FastAPI adds none of its own
+_WRITE_ERRORS = documented(400, 401, 403, 404, 406, 409, 413, 415, 422, 500, 503)
 Capturer = Annotated[Writer, Depends(writes(Permission.EPCIS_CAPTURE))]
 PlaceMapper = Annotated[Writer, Depends(writes(Permission.EPCIS_PLACE))]
 QueryKeeper = Annotated[Writer, Depends(writes(Permission.EPCIS_QUERY))]
