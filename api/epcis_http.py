@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.errors import answer_for, validation_answer
 from api.problems import PROBLEM_MEDIA_TYPE
 from collateral.epcis.document import EVENTS_MAX
 from collateral.epcis.errors import MediaTypeRefused, VersionNotSupported
@@ -92,8 +93,6 @@ class EpcisRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]  # the base says Coroutine
         """The route's handler inside negotiation, the standard's headers and its errors."""
-        from api.errors import answer_for, validation_answer  # errors also maps what this module's middleware user raises
-
         inner = super().get_route_handler()
 
         async def handler(request: Request) -> Response:

@@ -3,8 +3,8 @@
 SELECT event_id, declares_error, event_no, content_hash FROM epcis_event WHERE tenant_id = %(tenant)s AND event_id = ANY(%(ids)s);
 
 -- name: lock_event_ids
--- Captures of the same ids wait for each other, in one order.
-SELECT pg_advisory_xact_lock(hashtextextended(k, 8)) FROM (SELECT k FROM unnest(%(keys)s::text[]) k ORDER BY 1) o;
+-- Captures of the same ids wait for each other, in one order. 64 buckets, so that no capture takes more locks than the server has.
+SELECT pg_advisory_xact_lock(8, bucket) FROM (SELECT DISTINCT hashtext(k) & 63 AS bucket FROM unnest(%(keys)s::text[]) k ORDER BY 1) o;
 
 -- name: insert_event
 -- One event.

@@ -208,7 +208,7 @@ def _read(name: str, values: Values, params: dict[str, Any], settings: dict[str,
         params[condition] = read(values)
     elif name in _MATCHES:
         exact, like = _matches(values)
-        params[_MATCHES[name]], params[f"{_MATCHES[name]}_like"] = exact, like
+        params[_MATCHES[name]], params[f"{_MATCHES[name]}_like"] = exact, like or None
     elif (prefix := next((p for p in _TYPED if name.startswith(p)), None)) is not None:
         condition, family = _TYPED[prefix]
         kind = _words(family)([name.removeprefix(prefix)])[0]

@@ -232,6 +232,15 @@ def test_any_bytes_give_events_or_a_named_refusal(body: bytes) -> None:
             read_event(event)
 
 
+def test_a_hostile_list_is_checked_in_linear_time() -> None:
+    fault = check_event(raw(object_event(epcList=[{"n": n} for n in range(20_000)])))
+    assert fault is not None
+    assert fault.at.startswith("epcList")
+    twice = check_event(raw(object_event(epcList=["urn:x:1", "urn:x:1"])))
+    assert twice is not None
+    assert (twice.at, twice.why) == ("epcList", "has an element twice")
+
+
 def test_events_are_kept_to_the_byte() -> None:
     one = '{ "type" : "ObjectEvent", "value": 1.50, "big": 0.12345678901234567890 }'
     document = parse(('\ufeff{"type":"EPCISDocument","epcisBody":{"eventList":[' + one + "]}}").encode())
