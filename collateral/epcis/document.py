@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -105,9 +106,9 @@ def _loads(raw: bytes) -> Any:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs if name != "eventID"]  # GS1's AssociationEvent-h has it twice; the last one counts
-        twice = next((n for n in set(names) if names.count(n) > 1), None)
-        if twice is None:
+        counted = Counter(name for name, _ in pairs if name != "eventID")  # GS1's AssociationEvent-h has it twice; the last one counts
+        twice, times = next(iter(counted.most_common(1)), ("", 0))
+        if times < 2:
             return found
         raise InvalidEpcis(f"The name {twice[:80]!r} stands twice in one object.")
     return found

@@ -206,6 +206,7 @@ def test_one_wrong_field_is_refused_at_its_place(more: dict[str, Any], at: str) 
         (b'{"type":"EPCISDocument","epcisBody":[]}', InvalidEpcis),
         (b'{"type":"EPCISDocument","epcisBody":{"eventList":[1]}}', InvalidEpcis),
         (b'{"type":"x","type":"y"}', InvalidEpcis),
+        (b'{"type":"x",' + b",".join(b'"k%d":1' % (n // 2) for n in range(200_000)) + b"}", InvalidEpcis),
         (b'{"type":"x","n":NaN}', InvalidEpcis),
         (b'{"type":"x","n":1e400}', InvalidEpcis),
         (b'{"type":"x","n":' + b"9" * 5000 + b"}", InvalidEpcis),
