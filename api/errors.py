@@ -17,6 +17,7 @@ from starlette.responses import Response
 from api.problems import problem_response
 from api.throttle import TooManyAttempts
 from api.tokens import NotAuthenticated
+from collateral.epcis import errors as epcis
 from collateral.errors import (
     ChuantouError,
     Forbidden,
@@ -70,6 +71,12 @@ _STATUS: tuple[tuple[type[ChuantouError], int], ...] = (
     (TooManyAttempts, 429),
     (VersionMismatch, 412),
     (BodyTooLarge, 413),
+    (epcis.InvalidEpcis, 400),
+    (epcis.QueryParameterRefused, 400),
+    (epcis.VersionNotSupported, 406),
+    (epcis.CaptureLimitExceeded, 413),
+    (epcis.QueryTooLarge, 413),
+    (epcis.MediaTypeRefused, 415),
     (RejectedInput, 422),
     (NotFound, 404),
     (Forbidden, 403),
@@ -134,7 +141,8 @@ def _constraint(exc: psycopg.Error) -> dict[str, Any]:
     return {"constraint": exc.diag.constraint_name} if exc.diag.constraint_name else {}
 
 
-def _validation(exc: RequestValidationError) -> Answer:
+def validation_answer(exc: RequestValidationError) -> Answer:
+    """What HTTP says to a request that does not fit its route."""
     fields = [{"at": ".".join(str(p) for p in e["loc"]), "why": e["msg"], "kind": e["type"]} for e in exc.errors()]
     if any(f["kind"] == "json_invalid" for f in fields):
         return Answer(422, "malformed_json", "The body is not JSON.", {"fields": fields[:1]})
@@ -160,7 +168,7 @@ def install(app: FastAPI) -> None:
 
     async def validation(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, RequestValidationError)
-        return _validation(exc).response()
+        return validation_answer(exc).response()
 
     async def http(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, HTTPException)

@@ -9,6 +9,7 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.epcis_http import as_epcis
 from api.metrics import Metrics
 from api.problems import problem_response
 
@@ -47,6 +48,8 @@ class BodyLimit:
             return
         length = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         refusal = problem_response(413, "body_too_large", "The request body is too large.", {"bytes_max": self._bytes_max})
+        if scope["path"].startswith("/epcis/"):
+            refusal = as_epcis(refusal)
         if length.isdigit() and int(length) > self._bytes_max:
             await refusal(scope, receive, send)
             return
@@ -95,7 +98,7 @@ class Headers:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                if scope["path"].startswith("/api/"):
+                if scope["path"].startswith(("/api/", "/epcis/")):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -124,7 +127,7 @@ class Observed:
             method = scope["method"] if scope["method"] in _METHODS else "OTHER"
             self._metrics.observe(method, route, status, seconds)
             extra = {"event": "request", "method": method, "path": scope["path"], "status": status, "took_ms": round(seconds * 1000, 1)}
-            log.log(logging.INFO if scope["path"].startswith("/api/") else logging.DEBUG, "request", extra=extra)
+            log.log(logging.INFO if scope["path"].startswith(("/api/", "/epcis/")) else logging.DEBUG, "request", extra=extra)
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start" and not answered:

@@ -47,6 +47,9 @@ class Permission(StrEnum):
     INGEST_POST = "ingest.post"
     DEAD_LETTER_WORK = "dead_letter.work"
     HOLD_PLACE = "hold.place"
+    EPCIS_CAPTURE = "epcis.capture"
+    EPCIS_PLACE = "epcis.place"
+    EPCIS_QUERY = "epcis.query"
 
 
 _R = Role
@@ -77,6 +80,9 @@ MATRIX: MappingProxyType[Permission, frozenset[Role]] = MappingProxyType(
         Permission.INGEST_POST: frozenset({_R.SYSTEM, _R.DEVICE_ADMIN}),
         Permission.DEAD_LETTER_WORK: frozenset({_R.DEVICE_ADMIN, _R.SYSTEM}),
         Permission.HOLD_PLACE: frozenset({_R.AUDITOR, _R.RISK_OFFICER}),
+        Permission.EPCIS_CAPTURE: frozenset({_R.SYSTEM, _R.DEVICE_ADMIN}),
+        Permission.EPCIS_PLACE: frozenset({_R.SYSTEM}),
+        Permission.EPCIS_QUERY: frozenset(Role),
     }
 )
 

@@ -43,6 +43,13 @@ SELECT m.occurred_at AS t_occurred_at, m.received_at AS t_recorded_at, m.movemen
                   AND m.occurred_at BETWEEN t.planned_from - interval '6 hours' AND t.planned_to + interval '1 day')
  ORDER BY m.occurred_at DESC LIMIT %(limit)s;
 
+-- name: declared
+-- Where partners' systems say that the unit was (EPCIS); nobody's independent sighting.
+SELECT m.occurred_at AS t_occurred_at, m.recorded_at AS t_recorded_at, m.declared_no::text AS t_subject_id,
+       coalesce(m.to_zone_id, m.to_warehouse_id, m.from_zone_id, m.from_warehouse_id) AS t_place, NULL AS t_device_id,
+       m.kind, m.epc, m.from_warehouse_id, m.from_zone_id, m.to_warehouse_id, m.to_zone_id, m.evidence, m.corrects
+  FROM declared_movement m WHERE m.goods_id = %(id)s ORDER BY m.occurred_at DESC LIMIT %(limit)s;
+
 -- name: position
 -- Positions of the tracker on the unit's trips.
 SELECT p.observed_at AS t_occurred_at, p.received_at AS t_recorded_at, p.device_id || '/' || p.event_key AS t_subject_id,

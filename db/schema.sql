@@ -209,6 +209,34 @@ ALTER TABLE public.dead_letter ALTER COLUMN dead_letter_id ADD GENERATED ALWAYS 
     CACHE 1
 );
 
+CREATE TABLE public.declared_movement (
+    declared_no bigint NOT NULL,
+    tenant_id text NOT NULL,
+    event_no bigint NOT NULL,
+    goods_id text NOT NULL,
+    epc text NOT NULL,
+    kind text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    from_warehouse_id text,
+    from_zone_id text,
+    to_warehouse_id text,
+    to_zone_id text,
+    evidence jsonb DEFAULT '{}'::jsonb NOT NULL,
+    corrects bigint,
+    CONSTRAINT declared_movement_check CHECK (((kind = 'CORRECTION'::text) = (corrects IS NOT NULL))),
+    CONSTRAINT declared_movement_kind_check CHECK ((kind = ANY (ARRAY['APPEARED'::text, 'SEEN'::text, 'ZONE_CHANGE'::text, 'SITE_CHANGE'::text, 'DEPARTED'::text, 'CORRECTION'::text])))
+);
+
+ALTER TABLE public.declared_movement ALTER COLUMN declared_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.declared_movement_declared_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.device (
     device_id text NOT NULL,
     tenant_id text NOT NULL,
@@ -316,6 +344,121 @@ CREATE TABLE public.document (
 CREATE TABLE public.document_goods (
     document_id text NOT NULL,
     goods_id text NOT NULL
+);
+
+CREATE TABLE public.epcis_capture (
+    capture_id text NOT NULL,
+    tenant_id text NOT NULL,
+    user_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    error_behaviour text NOT NULL,
+    success boolean NOT NULL,
+    header json NOT NULL,
+    document_sha256 bytea NOT NULL,
+    received integer NOT NULL,
+    recorded integer NOT NULL,
+    repeated integer NOT NULL,
+    refused integer NOT NULL,
+    CONSTRAINT epcis_capture_check CHECK ((success = (refused = 0))),
+    CONSTRAINT epcis_capture_error_behaviour_check CHECK ((error_behaviour = ANY (ARRAY['rollback'::text, 'proceed'::text]))),
+    CONSTRAINT no_event_lost_none_doubled CHECK ((received = ((recorded + repeated) + refused)))
+);
+
+CREATE TABLE public.epcis_capture_item (
+    capture_id text NOT NULL,
+    item_no integer NOT NULL,
+    outcome text NOT NULL,
+    event_no bigint,
+    event_id text,
+    reason text,
+    detail text,
+    payload json,
+    CONSTRAINT epcis_capture_item_check CHECK (((outcome = ANY (ARRAY['RECORDED'::text, 'REPEATED'::text])) = (event_no IS NOT NULL))),
+    CONSTRAINT epcis_capture_item_check1 CHECK (((event_no IS NOT NULL) OR (payload IS NOT NULL))),
+    CONSTRAINT epcis_capture_item_check2 CHECK (((outcome <> ALL (ARRAY['CONFLICT'::text, 'INVALID'::text])) OR (reason IS NOT NULL))),
+    CONSTRAINT epcis_capture_item_item_no_check CHECK ((item_no >= 0)),
+    CONSTRAINT epcis_capture_item_outcome_check CHECK ((outcome = ANY (ARRAY['RECORDED'::text, 'REPEATED'::text, 'CONFLICT'::text, 'INVALID'::text, 'ROLLED_BACK'::text])))
+);
+
+CREATE TABLE public.epcis_event (
+    event_no bigint NOT NULL,
+    tenant_id text NOT NULL,
+    event_id text NOT NULL,
+    declares_error boolean NOT NULL,
+    content_hash text NOT NULL,
+    capture_id text NOT NULL,
+    event_type text NOT NULL,
+    event_time timestamp with time zone NOT NULL,
+    event_time_zone_offset text NOT NULL,
+    record_time timestamp with time zone NOT NULL,
+    action text,
+    biz_step text,
+    disposition text,
+    read_point text,
+    biz_location text,
+    parent_id text,
+    transformation_id text,
+    epcs text[] NOT NULL,
+    input_epcs text[] NOT NULL,
+    output_epcs text[] NOT NULL,
+    any_epcs text[] NOT NULL,
+    epc_classes text[] NOT NULL,
+    input_classes text[] NOT NULL,
+    output_classes text[] NOT NULL,
+    quantities numeric[] NOT NULL,
+    transactions text[] NOT NULL,
+    sources text[] NOT NULL,
+    destinations text[] NOT NULL,
+    lasting_set text[] NOT NULL,
+    lasting_unset text[] NOT NULL,
+    error_declared_at timestamp with time zone,
+    error_reason text,
+    corrective_ids text[] DEFAULT '{}'::text[] NOT NULL,
+    context jsonb NOT NULL,
+    payload json NOT NULL,
+    CONSTRAINT epcis_event_action_check CHECK ((action = ANY (ARRAY['OBSERVE'::text, 'ADD'::text, 'DELETE'::text]))),
+    CONSTRAINT epcis_event_check CHECK ((declares_error = (error_declared_at IS NOT NULL)))
+);
+
+ALTER TABLE public.epcis_event ALTER COLUMN event_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.epcis_event_event_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.epcis_place (
+    tenant_id text NOT NULL,
+    place text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    warehouse_id text,
+    zone_id text,
+    mapped_by text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT epcis_place_check CHECK (((zone_id IS NULL) OR (warehouse_id IS NOT NULL)))
+);
+
+CREATE TABLE public.epcis_query (
+    query_no bigint NOT NULL,
+    tenant_id text NOT NULL,
+    name text NOT NULL,
+    query json NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    deleted_by text,
+    deleted_at timestamp with time zone,
+    CONSTRAINT epcis_query_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'::text))
+);
+
+ALTER TABLE public.epcis_query ALTER COLUMN query_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.epcis_query_query_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE public.facility (
@@ -1016,6 +1159,9 @@ ALTER TABLE ONLY public.dead_letter
 ALTER TABLE public.dead_letter
     ADD CONSTRAINT dead_letter_worked CHECK (((state = 'KEPT'::text) OR ((worked_by IS NOT NULL) AND (worked_at IS NOT NULL)))) NOT VALID;
 
+ALTER TABLE ONLY public.declared_movement
+    ADD CONSTRAINT declared_movement_pkey PRIMARY KEY (declared_no);
+
 ALTER TABLE ONLY public.device_event
     ADD CONSTRAINT device_event_pkey PRIMARY KEY (observed_at, device_id, type, event_key);
 
@@ -1036,6 +1182,21 @@ ALTER TABLE ONLY public.document
 
 ALTER TABLE ONLY public.document
     ADD CONSTRAINT document_tenant_id_kind_issuer_party_id_number_key UNIQUE (tenant_id, kind, issuer_party_id, number);
+
+ALTER TABLE ONLY public.epcis_capture_item
+    ADD CONSTRAINT epcis_capture_item_pkey PRIMARY KEY (capture_id, item_no);
+
+ALTER TABLE ONLY public.epcis_capture
+    ADD CONSTRAINT epcis_capture_pkey PRIMARY KEY (capture_id);
+
+ALTER TABLE ONLY public.epcis_event
+    ADD CONSTRAINT epcis_event_pkey PRIMARY KEY (event_no);
+
+ALTER TABLE ONLY public.epcis_place
+    ADD CONSTRAINT epcis_place_pkey PRIMARY KEY (tenant_id, place, valid_from);
+
+ALTER TABLE ONLY public.epcis_query
+    ADD CONSTRAINT epcis_query_pkey PRIMARY KEY (query_no);
 
 ALTER TABLE ONLY public.facility_balance
     ADD CONSTRAINT facility_balance_pkey PRIMARY KEY (facility_id);
@@ -1108,6 +1269,9 @@ ALTER TABLE ONLY public.movement
 
 ALTER TABLE ONLY public.observation
     ADD CONSTRAINT observation_pkey PRIMARY KEY (observed_at, device_id, tag_epc, antenna, event_key);
+
+ALTER TABLE ONLY public.epcis_event
+    ADD CONSTRAINT one_event_per_id UNIQUE (tenant_id, event_id, declares_error);
 
 ALTER TABLE ONLY public.party
     ADD CONSTRAINT party_pkey PRIMARY KEY (party_id);
@@ -1193,6 +1357,12 @@ CREATE INDEX dead_letter_queued ON public.dead_letter USING btree (dead_letter_i
 
 CREATE INDEX dead_letter_recent ON public.dead_letter USING btree (last_received_at DESC);
 
+CREATE UNIQUE INDEX declared_movement_corrected_once ON public.declared_movement USING btree (corrects) WHERE (corrects IS NOT NULL);
+
+CREATE INDEX declared_movement_goods ON public.declared_movement USING btree (goods_id, occurred_at DESC);
+
+CREATE UNIQUE INDEX declared_movement_once ON public.declared_movement USING btree (event_no, goods_id, epc, COALESCE(corrects, (0)::bigint));
+
 CREATE INDEX device_event_device ON public.device_event USING btree (device_id, type, observed_at DESC);
 
 CREATE INDEX device_warehouse ON public.device USING btree (warehouse_id);
@@ -1200,6 +1370,24 @@ CREATE INDEX device_warehouse ON public.device USING btree (warehouse_id);
 CREATE INDEX document_contract ON public.document USING btree (contract_no);
 
 CREATE INDEX document_goods_goods ON public.document_goods USING btree (goods_id);
+
+CREATE INDEX epcis_capture_item_event ON public.epcis_capture_item USING btree (event_no);
+
+CREATE INDEX epcis_capture_newest ON public.epcis_capture USING btree (tenant_id, created_at DESC, capture_id DESC);
+
+CREATE INDEX epcis_event_by_event_time ON public.epcis_event USING btree (tenant_id, event_time, event_no);
+
+CREATE INDEX epcis_event_by_record_time ON public.epcis_event USING btree (tenant_id, record_time, event_no);
+
+CREATE INDEX epcis_event_classes ON public.epcis_event USING gin (epc_classes, input_classes, output_classes);
+
+CREATE INDEX epcis_event_epcs ON public.epcis_event USING gin (any_epcs);
+
+CREATE INDEX epcis_event_parent ON public.epcis_event USING btree (tenant_id, parent_id, event_time) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX epcis_event_read_point ON public.epcis_event USING btree (tenant_id, read_point, event_time) WHERE (read_point IS NOT NULL);
+
+CREATE INDEX epcis_event_transactions ON public.epcis_event USING gin (transactions);
 
 CREATE INDEX goods_position_goods ON public.goods_position USING btree (goods_id);
 
@@ -1251,6 +1439,8 @@ CREATE UNIQUE INDEX one_open_margin_call ON public.margin_call USING btree (faci
 
 CREATE UNIQUE INDEX one_open_release_per_goods ON public.release_item USING btree (goods_id) WHERE ((gated_out_at IS NULL) AND (returned_at IS NULL));
 
+CREATE UNIQUE INDEX one_query_per_name ON public.epcis_query USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
+
 CREATE INDEX pledge_facility ON public.pledge USING btree (facility_id);
 
 CREATE INDEX pledge_item_facility ON public.pledge_item USING btree (facility_id) WHERE (released_at IS NULL);
@@ -1282,6 +1472,16 @@ CREATE TRIGGER alert_event_append_only BEFORE DELETE OR UPDATE ON public.alert_e
 CREATE TRIGGER alert_event_notify AFTER INSERT ON public.alert_event FOR EACH ROW EXECUTE FUNCTION public.alert_event_notify();
 
 CREATE TRIGGER audit_entry_append_only BEFORE DELETE OR UPDATE ON public.audit_entry FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER declared_movement_append_only BEFORE DELETE OR UPDATE ON public.declared_movement FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER epcis_capture_append_only BEFORE DELETE OR UPDATE ON public.epcis_capture FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER epcis_capture_item_append_only BEFORE DELETE OR UPDATE ON public.epcis_capture_item FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER epcis_event_append_only BEFORE DELETE OR UPDATE ON public.epcis_event FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER epcis_place_append_only BEFORE DELETE OR UPDATE ON public.epcis_place FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER job_request_notify AFTER INSERT ON public.job_request FOR EACH ROW EXECUTE FUNCTION public.job_request_notify();
 
@@ -1325,6 +1525,18 @@ ALTER TABLE ONLY public.app_user
 
 ALTER TABLE ONLY public.audit_entry
     ADD CONSTRAINT audit_entry_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.declared_movement
+    ADD CONSTRAINT declared_movement_corrects_fkey FOREIGN KEY (corrects) REFERENCES public.declared_movement(declared_no);
+
+ALTER TABLE ONLY public.declared_movement
+    ADD CONSTRAINT declared_movement_event_no_fkey FOREIGN KEY (event_no) REFERENCES public.epcis_event(event_no);
+
+ALTER TABLE ONLY public.declared_movement
+    ADD CONSTRAINT declared_movement_goods_id_fkey FOREIGN KEY (goods_id) REFERENCES public.goods_unit(goods_id);
+
+ALTER TABLE ONLY public.declared_movement
+    ADD CONSTRAINT declared_movement_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
 ALTER TABLE ONLY public.device_event
     ADD CONSTRAINT device_event_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
@@ -1376,6 +1588,33 @@ ALTER TABLE ONLY public.document
 
 ALTER TABLE ONLY public.document
     ADD CONSTRAINT document_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
+
+ALTER TABLE ONLY public.epcis_capture_item
+    ADD CONSTRAINT epcis_capture_item_capture_id_fkey FOREIGN KEY (capture_id) REFERENCES public.epcis_capture(capture_id);
+
+ALTER TABLE ONLY public.epcis_capture_item
+    ADD CONSTRAINT epcis_capture_item_event_no_fkey FOREIGN KEY (event_no) REFERENCES public.epcis_event(event_no);
+
+ALTER TABLE ONLY public.epcis_capture
+    ADD CONSTRAINT epcis_capture_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.epcis_event
+    ADD CONSTRAINT epcis_event_capture_id_fkey FOREIGN KEY (capture_id) REFERENCES public.epcis_capture(capture_id) DEFERRABLE INITIALLY DEFERRED;
+
+ALTER TABLE ONLY public.epcis_event
+    ADD CONSTRAINT epcis_event_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.epcis_place
+    ADD CONSTRAINT epcis_place_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.epcis_place
+    ADD CONSTRAINT epcis_place_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
+
+ALTER TABLE ONLY public.epcis_place
+    ADD CONSTRAINT epcis_place_zone_id_fkey FOREIGN KEY (zone_id) REFERENCES public.zone(zone_id);
+
+ALTER TABLE ONLY public.epcis_query
+    ADD CONSTRAINT epcis_query_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
 ALTER TABLE ONLY public.facility_balance
     ADD CONSTRAINT facility_balance_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);

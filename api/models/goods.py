@@ -154,6 +154,7 @@ class TraceItem(Out):
         "sighting",
         "read",
         "movement",
+        "declared",
         "position",
         "document",
         "receipt",

@@ -45,6 +45,9 @@ NEEDS = {
     **dict.fromkeys(("redrive_dead_letters", "redrive_dead_letter", "discard_dead_letter"), Permission.DEAD_LETTER_WORK),
     **dict.fromkeys(("place_legal_hold", "lift_legal_hold"), Permission.HOLD_PLACE),
     "list_audit": Permission.AUDIT_READ,
+    **dict.fromkeys(("capture_epcis_document", "capture_epcis_event"), Permission.EPCIS_CAPTURE),
+    **dict.fromkeys(("create_epcis_query", "delete_epcis_query"), Permission.EPCIS_QUERY),
+    "map_epcis_place": Permission.EPCIS_PLACE,
 }
 BY_ROLE = {
     Role.RISK_OFFICER: "officer",

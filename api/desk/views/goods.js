@@ -43,7 +43,7 @@ export function traceView(id) {
   return { element };
 }
 
-const MARKS = { read: '•', sighting: '◉', movement: '⇄', position: '⌖', document: '§', receipt: '§', trip: '▸', pledge: '◆', release: '↗', alert: '!', registration: '+', binding: '∞', unbinding: '∅' };
+const MARKS = { read: '•', sighting: '◉', movement: '⇄', declared: '≈', position: '⌖', document: '§', receipt: '§', trip: '▸', pledge: '◆', release: '↗', alert: '!', registration: '+', binding: '∞', unbinding: '∅' };
 
 function page(trace, unit) {
   const g = trace.goods;
