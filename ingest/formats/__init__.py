@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ingest.formats import impinj_iot, native, owntracks, presence, traccar, wms_event, zebra_ziotc
+from ingest.formats import (
+    impinj_iot,
+    jt808,
+    jt808_json,
+    meitrack,
+    native,
+    owntracks,
+    presence,
+    teltonika,
+    traccar,
+    wms_event,
+    zebra_ziotc,
+)
 from ingest.readings import DecodeContext, Decoded, Refusal, Rejected
 
 Decoder = Callable[[bytes, DecodeContext], Decoded]
@@ -18,6 +30,10 @@ FORMATS: dict[str, Decoder] = {
     "impinj-iot": impinj_iot.decode,
     "owntracks": owntracks.decode,
     "traccar": traccar.decode,
+    "jt808": jt808.decode,
+    "jt808-json": jt808_json.decode,
+    "teltonika": teltonika.decode,
+    "meitrack": meitrack.decode,
     "wms-event": wms_event.decode,
 }
 
