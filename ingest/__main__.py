@@ -17,6 +17,7 @@ from collateral.errors import MisconfiguredService
 from db.pool import open_pool
 from ingest.logs import log_to_stderr
 from ingest.readings import Limits
+from ingest.rebirth import RebirthAsker
 from ingest.registry import Registry, RegistryListener
 from ingest.settings import IngestSettings, load_settings
 from ingest.store import StoreOptions, Written
@@ -78,24 +79,31 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
             settings.ingest_depth_max,
             late_after_s=settings.ingest_late_after_s,
         ),
-        options=StoreOptions(timedelta(seconds=settings.ingest_smoothing_s), settings.ingest_payload_kept_bytes_max),
+        options=StoreOptions(
+            timedelta(seconds=settings.ingest_smoothing_s),
+            settings.ingest_payload_kept_bytes_max,
+            timedelta(seconds=settings.ingest_reorder_s),
+        ),
         batch=BatchLimits(
             settings.ingest_batch_messages_max, flush_interval_ms=settings.ingest_flush_interval_ms, idle_ms=settings.ingest_idle_ms
         ),
         on_written=on_written,
     )
+    asker = RebirthAsker(pool, clock, subscriber.publish, interval_s=settings.ingest_rebirth_interval_s)
     if settings.ingest_metrics_port:
         start_http_server(settings.ingest_metrics_port)
     thread = threading.Thread(target=writer.run, name="writer")
     listener.start()
     subscriber.start()
     thread.start()
+    asker.start()
     log.info("ingest started", extra={"event": "ingest_started", "client_id": settings.ingest_client_id})
     try:
         while not stopping.wait(0.5):
             if not thread.is_alive():
                 raise RuntimeError("the writer ended by itself")
     finally:
+        asker.stop()
         writer.stop()
         thread.join(15)
         subscriber.stop()

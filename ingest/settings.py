@@ -37,6 +37,12 @@ class IngestSettings(BaseSettings):
         300.0, ge=0, le=86_400, description="A re-read within this event time adds no row; 0 = every read does."
     )
     ingest_late_after_s: float = Field(600.0, gt=0, description="Readings older than this at receipt are flagged late.")
+    ingest_reorder_s: float = Field(
+        2.0, ge=0, le=600, description="A Sparkplug message may be missing this long before its node is asked for a rebirth."
+    )
+    ingest_rebirth_interval_s: float = Field(
+        60.0, ge=1, le=86_400, description="A Sparkplug node is asked for a rebirth at most this often."
+    )
     ingest_metrics_port: int = Field(0, ge=0, le=65_535, description="Prometheus port; 0 = off.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
 

@@ -15,6 +15,7 @@ from ingest.formats import (
     native,
     owntracks,
     presence,
+    sparkplug_b,
     teltonika,
     traccar,
     wms_event,
@@ -34,6 +35,7 @@ FORMATS: dict[str, Decoder] = {
     "jt808-json": jt808_json.decode,
     "teltonika": teltonika.decode,
     "meitrack": meitrack.decode,
+    "sparkplug-b": sparkplug_b.decode,
     "wms-event": wms_event.decode,
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 from ingest import wire
 from ingest.readings import Claim, DecodeContext, Decoded, DeviceEvent, Fix, Item, PositionReading, Refusal, Rejected, StateUpdate
@@ -90,7 +91,7 @@ def _position(fields: list[str], item_no: int, ctx: DecodeContext) -> list[Item]
     fixed = fields[4] == "A"
     at, key, flags = wire.judged_time(_time(fields[3]), fields[3], f"{event:.0f}/{lat:.6f}/{lon:.6f}", ctx)
     speed_kmh, sats, mileage_m = number(7, "speed", 0, 540), number(5, "satellites", 0, 200), number(11, "mileage", 0, 1e11)
-    extra = {
+    extra: dict[str, Any] = {
         "event": int(event),
         "gsm": number(6, "gsm", 0, 255),
         "hdop": number(9, "hdop", 0, 1e6),

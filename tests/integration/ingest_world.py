@@ -144,7 +144,8 @@ class Bench:
 
 def assert_conserved(pool: Pool) -> dict[str, int]:
     """received = stored + repeated + absorbed + refused, and the counters agree with the tables."""
-    with pool.connection() as conn:
+    with pool.connection() as conn, conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # a batch may be committed between the two queries
         row = conn.execute("SELECT sum(received), sum(stored), sum(repeated), sum(absorbed), sum(refused) FROM ingest_tally").fetchone()
         assert row is not None
         received, stored, repeated, absorbed, refused = (int(v or 0) for v in row)
