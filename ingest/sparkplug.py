@@ -142,9 +142,10 @@ def _take(done: Advanced, arrival: Arrival, pending: list[Arrival]) -> None:
     if message.at_ms < s.birth_at_ms:
         of_before = s.before_at_ms is not None and message.at_ms >= s.before_at_ms
         births = s.before if of_before else {}
-        _tell(done, arrival, births.get(message.part, {}), current=False)
+        # In turn and yet before the birth: the node's clock was set back. Only a new birth can end that.
+        _tell(done, arrival, births.get(message.part, {}), current=s.alive and not of_before and _distance(s, message) == 0)
         return
-    in_turn = s.alive and _distance(s, message) == 0
+    in_turn = s.alive and _distance(s, message) == 0 and message.at_ms >= s.last_at_ms
     births = dict(s.births)
     if message.verb is SparkplugVerb.DBIRTH and (in_turn or message.part not in births):
         births[message.part] = _said_at_birth(message)
@@ -164,10 +165,13 @@ def _born(done: Advanced, arrival: Arrival, pending: list[Arrival]) -> None:
     is understood by the births before."""
     message, s = arrival.message, done.session
     names = _said_at_birth(message)
+    next_connection = s.bd_seq is not None and message.bd_seq == (s.bd_seq + 1) % SEQ_MODULO
     if s.birth_at_ms is not None and message.at_ms <= s.birth_at_ms:
-        _tell(done, arrival, names, current=False)
-        return
-    follows = s.bd_seq is not None and message.bd_seq in (s.bd_seq, (s.bd_seq + 1) % SEQ_MODULO)
+        set_back = message.at_ms < s.birth_at_ms and (next_connection or (s.needs_birth and message.bd_seq == s.bd_seq))
+        if not set_back:
+            _tell(done, arrival, names, current=False)
+            return
+    follows = next_connection or (s.bd_seq is not None and message.bd_seq == s.bd_seq)
     if follows and s.birth_at_ms is not None:
         ahead = {_distance(s, a.message) for a in pending if s.birth_at_ms <= a.message.at_ms < message.at_ms}
         done.missed += max(ahead) + 1 - len(ahead) if ahead else 0
