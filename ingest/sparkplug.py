@@ -120,10 +120,11 @@ def _in_turn(session: Session, message: NodeMessage) -> bool:
         return False
     if message.at_ms < session.birth_at_ms:
         return True
-    if not session.alive:
-        return message.at_ms < session.last_at_ms
     distance = _distance(session, message)
-    return distance == 0 or distance >= SEQ_MODULO - BEHIND_MAX or message.at_ms < session.last_at_ms
+    behind = distance >= SEQ_MODULO - BEHIND_MAX
+    if not session.alive:
+        return message.at_ms < session.last_at_ms + behind  # said before the death, and here again
+    return distance == 0 or behind or message.at_ms < session.last_at_ms
 
 
 def _take(done: Advanced, arrival: Arrival, pending: list[Arrival]) -> None:

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.models.master import NewDevice
 from ingest.formats import decode
 from ingest.readings import Claim, DecodeContext, DeviceEvent, Fix, Limits, PositionReading, Rejected, StateUpdate
 
@@ -248,6 +249,13 @@ def test_gateway_json_keeps_wire_integers_and_names_what_is_wrong() -> None:
         assert reasons(read("jt808-json", json.dumps({**message, **change}).encode())) == [reason]
     batch = {"header": {**message["header"], "msg_id": 0x0704}, "body": {"type": 1, "length": 2, "location": [message["body"]] * 2}}
     assert len({p.event_key for p in of(PositionReading, read("jt808-json", json.dumps(batch).encode()))}) == 2
+
+
+@pytest.mark.parametrize(("format_name", "minutes"), [("jt808", 480), ("jt808-json", 480), ("meitrack", 0), ("native", 0)])
+def test_a_jt808_device_registered_without_an_offset_has_that_of_the_standard(format_name: str, minutes: int) -> None:
+    said = {"device_id": "T-1", "site": "fleet", "class": "gps", "format": format_name, "name": "lorry"}
+    assert NewDevice.model_validate(said).utc_offset_minutes == minutes
+    assert NewDevice.model_validate({**said, "utc_offset_minutes": 60}).utc_offset_minutes == 60
 
 
 # ------------------------------------------------------------ Teltonika
