@@ -86,7 +86,7 @@ def test_samples_published_twice_are_stored_once(format_name: str, pool: Pool, d
             for path in SAMPLES[format_name]:
                 replay(PAYLOADS / path, format_name=format_name, device_id="TRACKER-1", mqtt_url=sender, database_url=database_url)
             publish_all(sender, [reads("R-BAY-1", n, read(n), at=datetime.now(UTC))], client_id=f"sender-{name}")
-            until(lambda n=n: tag(n) in {r[0] for r in rows(pool, "SELECT tag_epc FROM observation")}, what="the last message")  # type: ignore[misc]
+            until(lambda n=n: tag(n) in {r[0] for r in rows(pool, "SELECT tag_epc FROM observation")}, what="the last message")
             sums.append(assert_conserved(pool))
     first, second = sums
     assert first["stored"] > 1
@@ -131,7 +131,7 @@ def node_client(url: str) -> Iterator[tuple[mqtt.Client, list[tuple[str, bytes]]
     subscribed: list[int] = []
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="edge-1", protocol=mqtt.MQTTv311)
     client.username_pw_set(parts.username, parts.password)
-    client.on_message = lambda c, u, m: heard.append((m.topic, m.payload))
+    client.on_message = lambda c, u, m: heard.append((m.topic, bytes(m.payload)))
     client.on_subscribe = lambda c, u, mid, codes, p: subscribed.append(mid)
     client.on_connect = lambda c, u, f, code, p: c.subscribe(f"spBv1.0/{GROUP}/NCMD/{NODE}", qos=1)
     client.connect(parts.hostname or "", parts.port or 0)

@@ -175,7 +175,8 @@ def test_any_order_in_any_batches_tells_what_the_right_order_tells(seed: int, cu
     shuffled = messages.copy()
     random.Random(seed).shuffle(shuffled)
     edges = sorted({0, len(shuffled), *(c for c in cuts if c < len(shuffled))})
-    session, waiting, told = Session(), [], []
+    session, told = Session(), []
+    waiting: list[Arrival] = []
     for start, end in itertools.pairwise(edges):
         done = step(session, *shuffled[start:end], waiting=waiting)
         session, waiting = done.session, done.waiting
