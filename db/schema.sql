@@ -989,6 +989,43 @@ CREATE TABLE public.schema_migration (
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE public.sparkplug_node (
+    group_id text NOT NULL,
+    node_id text NOT NULL,
+    device_id text NOT NULL,
+    bd_seq bigint,
+    birth_at_ms bigint,
+    alive boolean DEFAULT false NOT NULL,
+    next_seq integer DEFAULT 0 NOT NULL,
+    last_at_ms bigint DEFAULT 0 NOT NULL,
+    births jsonb DEFAULT '{}'::jsonb NOT NULL,
+    before_at_ms bigint,
+    before jsonb DEFAULT '{}'::jsonb NOT NULL,
+    needs_birth boolean DEFAULT false NOT NULL,
+    rebirth_due_at timestamp with time zone,
+    rebirth_asked_at timestamp with time zone,
+    rebirths_asked bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT sparkplug_node_next_seq_check CHECK (((next_seq >= 0) AND (next_seq <= 255)))
+);
+
+CREATE TABLE public.sparkplug_waiting (
+    waiting_id bigint NOT NULL,
+    group_id text NOT NULL,
+    node_id text NOT NULL,
+    topic text NOT NULL,
+    payload bytea NOT NULL,
+    received_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.sparkplug_waiting ALTER COLUMN waiting_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.sparkplug_waiting_waiting_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.tag_binding (
     tag_epc text NOT NULL,
     tid text,
@@ -1309,6 +1346,12 @@ ALTER TABLE ONLY public.release_order
 ALTER TABLE ONLY public.schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY public.sparkplug_node
+    ADD CONSTRAINT sparkplug_node_pkey PRIMARY KEY (group_id, node_id);
+
+ALTER TABLE ONLY public.sparkplug_waiting
+    ADD CONSTRAINT sparkplug_waiting_pkey PRIMARY KEY (waiting_id);
+
 ALTER TABLE ONLY public.tag_binding
     ADD CONSTRAINT tag_binding_tag_epc_tstzrange_excl EXCLUDE USING gist (tag_epc WITH =, tstzrange(valid_from, valid_to) WITH &&);
 
@@ -1456,6 +1499,10 @@ CREATE INDEX refused_command_recorded_xid ON public.refused_command USING btree 
 CREATE INDEX release_item_goods ON public.release_item USING btree (goods_id);
 
 CREATE INDEX release_order_facility ON public.release_order USING btree (facility_id, status);
+
+CREATE INDEX sparkplug_rebirth ON public.sparkplug_node USING btree (rebirth_due_at) WHERE (rebirth_due_at IS NOT NULL);
+
+CREATE INDEX sparkplug_waiting_node ON public.sparkplug_waiting USING btree (group_id, node_id);
 
 CREATE INDEX tag_binding_goods ON public.tag_binding USING btree (goods_id);
 
@@ -1732,6 +1779,12 @@ ALTER TABLE ONLY public.release_order
 
 ALTER TABLE ONLY public.release_order
     ADD CONSTRAINT release_order_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.sparkplug_node
+    ADD CONSTRAINT sparkplug_node_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
+
+ALTER TABLE ONLY public.sparkplug_waiting
+    ADD CONSTRAINT sparkplug_waiting_group_id_node_id_fkey FOREIGN KEY (group_id, node_id) REFERENCES public.sparkplug_node(group_id, node_id);
 
 ALTER TABLE ONLY public.tag_binding
     ADD CONSTRAINT tag_binding_goods_id_fkey FOREIGN KEY (goods_id) REFERENCES public.goods_unit(goods_id);

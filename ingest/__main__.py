@@ -17,6 +17,7 @@ from collateral.errors import MisconfiguredService
 from collateral.logs import log_to_stderr
 from db.pool import open_pool
 from ingest.readings import Limits
+from ingest.rebirth import RebirthAsker
 from ingest.redrive import Redriver
 from ingest.registry import Registry, RegistryListener
 from ingest.retention import Ages, Retention
@@ -76,7 +77,9 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
         settings.ingest_depth_max,
         late_after_s=settings.ingest_late_after_s,
     )
-    options = StoreOptions(timedelta(seconds=settings.ingest_smoothing_s), settings.ingest_payload_kept_bytes_max)
+    options = StoreOptions(
+        timedelta(seconds=settings.ingest_smoothing_s), settings.ingest_payload_kept_bytes_max, timedelta(seconds=settings.ingest_reorder_s)
+    )
     writer = Writer(
         pool,
         subscriber,
@@ -90,6 +93,7 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
     )
     redriver = Redriver(pool, limits=limits, options=options)
     retention = Retention(pool, clock, Ages(_days(settings.ingest_telemetry_days), _days(settings.ingest_dead_letter_days)))
+    asker = RebirthAsker(pool, clock, subscriber.publish, interval_s=settings.ingest_rebirth_interval_s)
     if settings.ingest_metrics_port:
         start_http_server(settings.ingest_metrics_port)
     thread = threading.Thread(target=writer.run, name="writer")
@@ -98,12 +102,14 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
     thread.start()
     redriver.start()
     retention.start()
+    asker.start()
     log.info("ingest started", extra={"event": "ingest_started", "client_id": settings.ingest_client_id})
     try:
         while not stopping.wait(0.5):
             if not thread.is_alive():
                 raise RuntimeError("the writer ended by itself")
     finally:
+        asker.stop()
         writer.stop()
         thread.join(15)
         subscriber.stop()

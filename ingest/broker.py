@@ -21,7 +21,7 @@ from psycopg.rows import dict_row
 
 from collateral.credentials import mosquitto_hash
 from db.sql import load_queries
-from ingest.topics import READY_TOPIC
+from ingest.topics import READY_TOPIC, SparkplugVerb, is_sparkplug_id
 
 log = logging.getLogger(__name__)
 _Q = load_queries(__file__, "broker.sql")
@@ -58,8 +58,9 @@ class DeviceOnBroker:
 
 
 def ingest_account(password: str, username: str = "ingest") -> BrokerAccount:
-    """The service account of the ingest workers: reads everything devices say, writes nothing."""
-    return BrokerAccount(username, mosquitto_hash(password), ("read v1/#", "read owntracks/#", "read spBv1.0/#"))
+    """The service account of the ingest workers: reads everything devices say, writes nothing but requests to Sparkplug nodes."""
+    topics = ("read v1/#", "read owntracks/#", "read spBv1.0/#", "write spBv1.0/+/NCMD/+")
+    return BrokerAccount(username, mosquitto_hash(password), topics)
 
 
 def monitor_account(password: str, username: str = "monitor") -> BrokerAccount:
@@ -112,7 +113,23 @@ def device_account(device: DeviceOnBroker) -> BrokerAccount:
             if _is_plain(user) and (phone == "+" or _is_plain(phone)):
                 own = f"owntracks/{user}/{phone}"
                 lines += [f"write {own}", f"write {own}/#", f"read {own}/cmd"]
+    if device.format == "sparkplug-b":
+        lines += _sparkplug_lines(device)
     return BrokerAccount(device.device_id, device.credential_hash, tuple(lines))
+
+
+def _sparkplug_lines(device: DeviceOnBroker) -> list[str]:
+    """A node says what its claims `topic` = group/node allow, for itself and the devices behind it, and hears its commands and the hosts' state."""
+    lines: list[str] = []
+    claimed = device.claims.get("topic", f"+/{device.device_id}")
+    for topic in [claimed] if isinstance(claimed, str) else claimed:
+        group, _, node = str(topic).partition("/")
+        if not (group == "+" or is_sparkplug_id(group)) or not is_sparkplug_id(node):
+            continue
+        for verb in SparkplugVerb:
+            lines.append(f"write spBv1.0/{group}/{verb}/{node}" + ("/+" if verb.of_device else ""))
+        lines += [f"read spBv1.0/{group}/NCMD/{node}", f"read spBv1.0/{group}/DCMD/{node}/+", "read spBv1.0/STATE/+"]
+    return lines
 
 
 def _is_plain(name: str) -> bool:

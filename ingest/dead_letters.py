@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ingest.screen import Refused, payload_sha256
-from ingest.topics import DeviceTopic, OwnTracksTopic, parse_topic
+from ingest.topics import DeviceTopic, OwnTracksTopic, SparkplugTopic, parse_topic
 
 PAYLOAD_KEPT_BYTES_MAX = 65_536
 DETAIL_CHARACTERS_MAX = 1_000
@@ -54,6 +54,8 @@ def _row(r: Refused, items: int, payload_kept_bytes_max: int) -> dict[str, Any]:
     except ValueError:
         named = None
     device = named.device_id if isinstance(named, DeviceTopic) else named.device if isinstance(named, OwnTracksTopic) else None
+    if isinstance(named, SparkplugTopic):
+        device = named.node
     return {
         "topic": _storable(topic),
         "topic_device": device,

@@ -120,8 +120,30 @@ class Rejected(msgspec.Struct, frozen=True):
     item_no: int = -1
 
 
+class Metric(msgspec.Struct, frozen=True):
+    """One metric of a Sparkplug payload as it came; name or alias, at_ms in milliseconds since 1970. single: a 32-bit float."""
+
+    name: str | None
+    alias: int | None
+    at_ms: int | None
+    datatype: int | None
+    value: Any
+    single: bool = False
+
+
+class NodeMessage(msgspec.Struct, frozen=True):
+    """What a Sparkplug edge node, or a device behind it (part), said. Its session, which is in the store, says what it means."""
+
+    verb: str
+    part: str
+    at_ms: int
+    seq: int | None
+    bd_seq: int | None
+    metrics: tuple[Metric, ...]
+
+
 Reading = RfidReading | PositionReading | DeviceEvent | StateUpdate
-Item = Reading | Claim | Rejected
+Item = Reading | Claim | Rejected | NodeMessage
 Decoded = list[Item]
 
 
@@ -148,10 +170,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class DecodeContext:
-    """What a decoder knows besides the bytes. utc_offset_minutes holds for times without an offset."""
+    """What a decoder knows besides the bytes. utc_offset_minutes holds for times without an offset; part: the device in a Sparkplug topic."""
 
     channel: str
     received_at: datetime
     utc_offset_minutes: int = 0
     datum: str = "WGS84"
     limits: Limits = Limits()
+    part: str = ""

@@ -18,7 +18,7 @@ from db.sql import load_queries
 
 log = logging.getLogger(__name__)
 _Q = load_queries(__file__, "registry.sql")
-_CLAIM_NAMES = ("hostname", "uniqueId", "deviceCode", "device_id", "topic")
+_CLAIM_NAMES = ("hostname", "uniqueId", "deviceCode", "device_id", "topic", "phone", "imei")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def at_time(spans: list[Span], at: datetime) -> Span | None:
 class _Tables:
     devices: dict[str, Device] = field(default_factory=dict)
     owntracks: dict[str, Device] = field(default_factory=dict)
+    sparkplug: dict[str, Device] = field(default_factory=dict)
     claims: dict[tuple[str, str, str], Device] = field(default_factory=dict)
     antennas: dict[tuple[str, int], list[Span]] = field(default_factory=dict)
     zones: dict[str, Zone] = field(default_factory=dict)
@@ -135,6 +136,20 @@ class Registry:
             if found is not None and (found.format != "owntracks" or "topic" in found.claims):
                 return None
         return found
+
+    def sparkplug_device(self, group: str, node: str) -> Device | None:
+        """Whose Sparkplug node this is: by its claim `topic` = group/node, or because the node has the device's own id and claims no topic."""
+        found = self._tables.sparkplug.get(f"{group}/{node}")
+        if found is None:
+            found = self._tables.devices.get(node)
+            if found is not None and (found.format != "sparkplug-b" or "topic" in found.claims):
+                return None
+        return found
+
+    def sparkplug_part(self, node: Device, group: str, node_id: str, part: str) -> Device | None:
+        """The device behind a node that is registered for a part of it (claim `topic` = group/node/part), if one is."""
+        owner = self._tables.claims.get((node.tenant_id, "topic", f"{group}/{node_id}/{part}")) if part else None
+        return owner if owner is not None and owner.enabled and owner.gateway_device_id == node.device_id else None
 
     def owner_of_claim(self, tenant_id: str, name: str, value: str) -> Device | None:
         """The tenant's device that may carry this value, if one does. Other tenants' devices do not count."""
@@ -189,6 +204,8 @@ def _load(conn: psycopg.Connection[Any]) -> _Tables:
                     tables.claims[device.tenant_id, name, value] = device
             if device.format == "owntracks":
                 tables.owntracks.update((topic, device) for topic in device.claimed("topic"))
+            if device.format == "sparkplug-b":
+                tables.sparkplug.update((topic, device) for topic in device.claimed("topic"))
         for row in cur.execute(_Q["zones"]):
             tables.zones[row["zone_id"]] = Zone(**row)
         for row in cur.execute(_Q["antennas"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import msgspec
@@ -20,13 +20,14 @@ from ingest.readings import (
     Fix,
     Item,
     Limits,
+    NodeMessage,
     PositionReading,
     Rejected,
     RfidReading,
     StateUpdate,
 )
 from ingest.registry import Device, Registry, Zone
-from ingest.topics import BadTopic, DeviceTopic, parse_topic
+from ingest.topics import BadTopic, DeviceTopic, OwnTracksTopic, SparkplugTopic, parse_topic
 
 NULL_ISLAND_DEG = 0.001
 ACCURACY_DOUBTFUL_M = 500.0
@@ -103,6 +104,16 @@ class Refused(msgspec.Struct, eq=False):
     items: int = 1
 
 
+class NodeSaid(msgspec.Struct, eq=False):
+    """A message of a Sparkplug node; its session in the store says what it means."""
+
+    device: Device
+    topic: SparkplugTopic
+    message: NodeMessage
+    source: Delivery
+    limits: Limits
+
+
 @dataclass
 class Screened:
     """A batch after screening."""
@@ -112,7 +123,19 @@ class Screened:
     events: list[Happening] = field(default_factory=list)
     states: list[tuple[Device, StateUpdate, Delivery]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    nodes: list[NodeSaid] = field(default_factory=list)
     unknown_devices: int = 0
+
+    def copy(self) -> Screened:
+        """With lists of its own."""
+        return replace(
+            self,
+            observations=list(self.observations),
+            positions=list(self.positions),
+            events=list(self.events),
+            states=list(self.states),
+            refused=list(self.refused),
+        )
 
 
 @dataclass(frozen=True)
@@ -122,6 +145,7 @@ class Opened:
     source: Delivery
     device: Device | None
     items: list[Item]
+    nodes: list[NodeSaid] = field(default_factory=list)
 
 
 def open_delivery(delivery: Delivery, registry: Registry, limits: Limits) -> Opened:
@@ -130,22 +154,36 @@ def open_delivery(delivery: Delivery, registry: Registry, limits: Limits) -> Ope
         topic = parse_topic(delivery.topic)
     except BadTopic as exc:
         return Opened(delivery, None, [Rejected("bad_topic", str(exc))])
-    by_id = isinstance(topic, DeviceTopic)
-    device = registry.device(topic.device_id) if by_id else registry.owntracks_device(topic.user, topic.device)  # type: ignore[union-attr]
+    device = _speaker(topic, registry)
     if device is None:
         return Opened(delivery, None, [Rejected("unknown_device", "no registered device speaks on this topic")])
     refusal = _topic_refusal(topic, device) if isinstance(topic, DeviceTopic) else None
     if refusal is None and not device.enabled:
         refusal = Rejected("device_disabled", f"device {device.device_id} is disabled")
-    if refusal is None and delivery.retained and topic.channel not in ("presence", "health"):
+    channel = topic.verb if isinstance(topic, SparkplugTopic) else topic.channel
+    if refusal is None and delivery.retained and channel not in ("presence", "health"):
         refusal = Rejected("retained", "a retained reading is an old one and not counted as new")
     if refusal is not None:
         return Opened(delivery, device, [refusal])
-    context = DecodeContext(topic.channel, delivery.received_at, device.utc_offset_minutes, device.datum, limits)
-    return Opened(delivery, device, _within_days(decode(device.format, delivery.payload, context), limits.days_max))
+    part = topic.part if isinstance(topic, SparkplugTopic) else ""
+    context = DecodeContext(channel, delivery.received_at, device.utc_offset_minutes, device.datum, limits, part)
+    items = within_days(decode(device.format, delivery.payload, context), limits.days_max)
+    nodes = [
+        NodeSaid(device, topic, i, delivery, limits) for i in items if isinstance(i, NodeMessage) and isinstance(topic, SparkplugTopic)
+    ]
+    return Opened(delivery, device, [i for i in items if not isinstance(i, NodeMessage)], nodes)
 
 
-def _within_days(items: list[Item], days_max: int) -> list[Item]:
+def _speaker(topic: DeviceTopic | OwnTracksTopic | SparkplugTopic, registry: Registry) -> Device | None:
+    """The registered device whose topic this is."""
+    if isinstance(topic, DeviceTopic):
+        return registry.device(topic.device_id)
+    if isinstance(topic, SparkplugTopic):
+        return registry.sparkplug_device(topic.group, topic.node)
+    return registry.owntracks_device(topic.user, topic.device)
+
+
+def within_days(items: list[Item], days_max: int) -> list[Item]:
     """Readings of the first days_max event days; no backlog spans more, but one message with a reading for each day of many years would."""
     if len(items) <= days_max:
         return items
@@ -179,6 +217,7 @@ def screen(opened: Iterable[Opened], registry: Registry) -> Screened:
             batch.refused += [Refused(one.source, "", r.item_no, r.reason, r.detail) for r in one.items if isinstance(r, Rejected)]
         else:
             _screen_one(one, one.device, registry, batch)
+            batch.nodes += one.nodes
     return batch
 
 
@@ -201,7 +240,7 @@ def _screen_one(one: Opened, device: Device, registry: Registry, batch: Screened
             if judged is not device and not isinstance(speakers.get(item.item_no), Rejected):
                 speakers[item.item_no] = judged
     for item in one.items:
-        if isinstance(item, Claim):
+        if isinstance(item, Claim | NodeMessage):
             continue
         if isinstance(item, Rejected):
             refuse(device, item)
@@ -213,7 +252,7 @@ def _screen_one(one: Opened, device: Device, registry: Registry, batch: Screened
             if not isinstance(item, StateUpdate):
                 refuse(device, Rejected(speaker.reason, speaker.detail, item.item_no))
             continue
-        _place(item, speaker or device, registry, one.source, batch, unverified=speaker is None)
+        place_item(item, speaker or device, registry, one.source, batch, unverified=speaker is None)
     if any(isinstance(s, Rejected) for s in speakers.values()) and not refused:
         claim = next(s for s in speakers.values() if isinstance(s, Rejected))
         refuse(device, claim)
@@ -239,7 +278,7 @@ def _judge_claim(claim: Claim, device: Device, registry: Registry) -> Device | R
     return Rejected("claims_other_device", f"{claim.name} {claim.value!r} is not {device.device_id}", claim.item_no)
 
 
-def _place(
+def place_item(
     item: RfidReading | PositionReading | DeviceEvent | StateUpdate,
     device: Device,
     registry: Registry,
@@ -248,6 +287,7 @@ def _place(
     *,
     unverified: bool,
 ) -> None:
+    """Add a reading to the batch with its place and its doubts. unverified: its payload names nobody who is registered."""
     if isinstance(item, RfidReading):
         at = item.observed_at
         zone = registry.zone_at(device.device_id, item.antenna, at)

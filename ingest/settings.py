@@ -42,6 +42,12 @@ class IngestSettings(BaseSettings):
         description="Readings and positions older than this go, unless an open pledge, alert or legal hold needs them; 0 = kept for ever.",
     )  # fmt: skip
     ingest_dead_letter_days: int = Field(0, ge=0, le=36_500, description="Refused messages older than this go; 0 = kept for ever.")
+    ingest_reorder_s: float = Field(
+        2.0, ge=0, le=600, description="A Sparkplug message may be missing this long before its node is asked for a rebirth."
+    )
+    ingest_rebirth_interval_s: float = Field(
+        60.0, ge=1, le=86_400, description="A Sparkplug node is asked for a rebirth at most this often."
+    )
     ingest_metrics_port: int = Field(0, ge=0, le=65_535, description="Prometheus port; 0 = off.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
 

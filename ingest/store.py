@@ -14,7 +14,7 @@ from psycopg import errors
 from psycopg.rows import dict_row
 
 from db.sql import load_queries
-from ingest import dead_letters
+from ingest import dead_letters, sparkplug_store
 from ingest.device_states import KnownState, News, device_state_row
 from ingest.movements import (
     FENCE_ACCURACY_MAX_M,
@@ -54,10 +54,11 @@ class ConcurrentChange(Exception):
 
 @dataclass(frozen=True)
 class StoreOptions:
-    """How telemetry is kept. smoothing 0 = every read is a row."""
+    """How telemetry is kept. smoothing 0 = every read is a row; reorder: how long a Sparkplug message may be missing before its node is asked."""
 
     smoothing: timedelta = timedelta(seconds=300)
     payload_kept_bytes_max: int = dead_letters.PAYLOAD_KEPT_BYTES_MAX
+    reorder: timedelta = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -479,9 +480,13 @@ class _Batch:
 def write(conn: Conn, screened: Screened, registry: Registry, options: StoreOptions) -> Written:
     """Write one batch within the caller's transaction. Raises ConcurrentChange or psycopg.Error; then nothing of it may be committed.
 
-    Locks are taken in one order by all workers: tags, vehicles, devices, dead letters, tallies, each sorted by key.
+    Locks are taken in one order by all workers: Sparkplug nodes, tags, vehicles, devices, dead letters, tallies, each sorted by key.
     """
+    screened = screened.copy()  # what nodes said adds to it, and the batch may be written again
+    missed = sparkplug_store.understand(conn, screened, registry, reorder=options.reorder)
     batch = _Batch(conn, screened, registry, options)
+    for device_id, count in missed.items():
+        batch.news[device_id].missed += count
     batch.observations()
     batch.positions()
     batch.events()

@@ -159,6 +159,10 @@ class Subscriber:
                 if delivery.qos and delivery.connection == self._connection:
                     self._client.ack(delivery.mid, delivery.qos)
 
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """A command at QoS 0, as Sparkplug wants it. False when there is no connection: it is not kept for later."""
+        return self._connected and self._client.publish(topic, payload, qos=0).rc == mqtt.MQTT_ERR_SUCCESS
+
     def backlog(self) -> int:
         """Deliveries waiting in the inbox."""
         return len(self._inbox)

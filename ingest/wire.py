@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import math
 import re
@@ -40,6 +41,28 @@ def checked_bytes(payload: bytes, limits: Limits) -> bytes:
         except UnicodeDecodeError as exc:
             raise Refusal("not_utf8", f"byte {exc.start} is not UTF-8") from None
     return payload
+
+
+def checked_binary(payload: bytes, limits: Limits) -> bytes:
+    """The payload of a binary format: not empty, not too long."""
+    if not payload:
+        raise Refusal("empty_payload", "the message has no content")
+    if len(payload) > limits.payload_bytes_max:
+        raise Refusal("oversized", f"{len(payload)} bytes; at most {limits.payload_bytes_max} are taken")
+    return payload
+
+
+def place(lon: float, lat: float) -> tuple[float, float]:
+    """(lon, lat) in degrees when they are a place. A swapped pair is named, not mended: which of two readings is meant is not for us to guess."""
+    if -90 <= lat <= 90 and -180 <= lon <= 180:
+        return lon, lat
+    swapped = "; longitude and latitude look swapped" if -90 <= lon <= 90 and -180 <= lat <= 180 else ""
+    raise Refusal("out_of_range", f"latitude {lat:g}, longitude {lon:g} are no place on earth{swapped}")
+
+
+def content_key(payload: bytes) -> str:
+    """Names a message that has neither number nor time: a digest of its content."""
+    return hashlib.blake2b(payload, digest_size=16).hexdigest()
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

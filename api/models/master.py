@@ -187,7 +187,10 @@ class NewDevice(In):
     vehicle_plate: Annotated[Text, Field(max_length=32)] | None = None
     claims: JsonObject = Field(default_factory=dict, description="Identities that its payloads may carry")
     expected_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 60
-    utc_offset_minutes: Annotated[int, Field(ge=-840, le=840)] = 0
+    utc_offset_minutes: Annotated[int, Field(ge=-840, le=840)] = Field(
+        default_factory=lambda said: 480 if str(said.get("format", "")).startswith("jt808") else 0,
+        description="Of device times that carry no offset. Not given: 480 for JT/T 808, whose standard says GMT+8, else 0",
+    )
     datum: Datum = "WGS84"
     lon: Lon | None = None
     lat: Lat | None = None

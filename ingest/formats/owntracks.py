@@ -1,4 +1,4 @@
-"""OwnTracks phones and trackers: epoch seconds, km/h, WGS-84; values of zero are left out."""
+"""OwnTracks phones and trackers, all message types of the app's JSON schema: epoch seconds, km/h; values of zero are left out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from ingest import wire
 from ingest.readings import DecodeContext, Decoded, DeviceEvent, Fix, PositionReading, Reading, Refusal, Rejected, StateUpdate
 
 _LOCATION_FIELDS = frozenset(("_type", "lat", "lon", "tst", "vel", "cog", "acc"))
+_SECRETS = frozenset(("password", "encryptionKey", "secret", "clientpkcs", "passphrase"))  # what a dump of the app's settings may carry
 
 
 def decode(payload: bytes, ctx: DecodeContext) -> Decoded:
     """Positions, transitions and state of one message or an array of them."""
     value = wire.strict_json(payload, ctx.limits)
+    if value == []:  # what the app gets as an answer over HTTP; nothing is in it and nothing is missing
+        return [StateUpdate(None)]
     batch = isinstance(value, list)
     found: Decoded = []
     for i, item in enumerate(wire.elements(value, ctx.limits)):
@@ -59,11 +62,24 @@ def _item(item: dict[str, Any], item_no: int, ctx: DecodeContext) -> list[Readin
             return [StateUpdate(ctx.received_at, health={k: v for k, v in item.items() if k != "_type"}, presence="online")]
         case "encrypted":
             raise Refusal("encrypted", "the content is encrypted with a key we do not hold")
-        case "cmd" | "request":
-            raise Refusal("command", "a command to a device, no telemetry")
+        case "beacon":
+            sighted = "/".join(str(item.get(name, ""))[:40] for name in ("uuid", "major", "minor"))
+            return [_event(item, "beacon", sighted, item_no, ctx)]
+        case "cmd":
+            if not wire.text(item, "action", 64):
+                raise Refusal("missing_field", "a cmd needs action")
+            return [_timeless(item, "command", item_no, ctx)]
+        case "card" | "configuration" | "request":
+            return [_timeless(item, kind, item_no, ctx)]
         case None:
             raise Refusal("missing_field", "an OwnTracks message needs _type")
     raise Refusal("unsupported_type", f"_type {kind[:40]!r} is no telemetry")
+
+
+def _timeless(item: dict[str, Any], kind: str, item_no: int, ctx: DecodeContext) -> DeviceEvent:
+    """An event that says nothing about its time: known by its content, dated by its first delivery. Secrets are not kept."""
+    kept = {k: v for k, v in item.items() if k != "_type" and k not in _SECRETS}
+    return DeviceEvent(ctx.received_at, wire.content_key(wire.json_text(kept).encode()), kind, kept, ("clock_unset",), item_no=item_no)
 
 
 def _seconds(item: dict[str, Any], name: str) -> int:
@@ -93,15 +109,20 @@ def _location(item: dict[str, Any], item_no: int, ctx: DecodeContext) -> Positio
         event_key=key,
         lon=lon,
         lat=lat,
-        datum="WGS84",
+        datum=ctx.datum,
         fix=Fix.VALID,
         acc_m=acc_m if acc_m is not None and acc_m >= 0 else None,
         speed_mps=None if speed_kmh is None or speed_kmh < 0 else speed_kmh / 3.6,
-        heading_deg=wire.number(item, "cog", 0, 360),
+        heading_deg=_heading(item),
         flags=flags,
         extra={k: v for k, v in item.items() if k not in _LOCATION_FIELDS},
         item_no=item_no,
     )
+
+
+def _heading(item: dict[str, Any]) -> float | None:
+    degrees = wire.number(item, "cog", -1, 360)
+    return None if degrees is None or degrees < 0 else degrees
 
 
 def _event(item: dict[str, Any], kind: str, key: str, item_no: int, ctx: DecodeContext) -> DeviceEvent:

@@ -1,4 +1,4 @@
-"""Traccar forwards: {position, device} or {event, position, device}, or a bare position of its API. Knots, ISO times, WGS-84."""
+"""Traccar forwards: {position, device} or {event, position, device}; or bare positions and events, as its API lists them. Knots, ISO times."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ def decode(payload: bytes, ctx: DecodeContext) -> Decoded:
 def _item(item: dict[str, Any], item_no: int, ctx: DecodeContext) -> list[Item]:
     event = item.get("event")
     position = item.get("position", item if "latitude" in item else None)
+    if event is None and position is None and "eventTime" in item:
+        event = item
     found: list[Item] = []
     if isinstance(event, dict):
         found.append(_event(item, event, item_no, ctx))
     if isinstance(position, dict):
         made = _position(position, item_no, ctx)
         found += [made, StateUpdate(made.observed_at)]
+        found += _alarm(position, made)
     if not found:
         raise Refusal("unsupported_type", "neither a position nor an event")
     device = item.get("device")
@@ -61,7 +64,7 @@ def _position(item: dict[str, Any], item_no: int, ctx: DecodeContext) -> Positio
         event_key=key,
         lon=lon,
         lat=lat,
-        datum="WGS84",
+        datum=ctx.datum,
         fix=Fix.NONE if valid is False else Fix.STALE if outdated else Fix.VALID,
         acc_m=accuracy_m if accuracy_m is not None and accuracy_m > 0 else None,
         speed_mps=None if knots is None else knots * MPS_PER_KNOT,
@@ -73,6 +76,15 @@ def _position(item: dict[str, Any], item_no: int, ctx: DecodeContext) -> Positio
         extra={k: item[k] for k in ("protocol", "altitude", "attributes", "network", "address") if item.get(k) is not None},
         item_no=item_no,
     )
+
+
+def _alarm(item: dict[str, Any], made: PositionReading) -> list[Item]:
+    attributes = item.get("attributes")
+    alarm = wire.text(attributes, "alarm", 256) if isinstance(attributes, dict) else None
+    if not alarm:
+        return []
+    names = [name.strip() for name in alarm.split(",") if name.strip()]
+    return [DeviceEvent(made.observed_at, made.event_key, "alarm", {"alarms": names}, made.flags, item_no=made.item_no)]
 
 
 def _event(item: dict[str, Any], event: dict[str, Any], item_no: int, ctx: DecodeContext) -> DeviceEvent:

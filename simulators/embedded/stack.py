@@ -108,7 +108,9 @@ class Stack:
             ready_account(self._ready_password),
         )
         if self.plan.replay_account:
-            services += (BrokerAccount("replay", mosquitto_hash(self._replay_password), ("write v1/#", "write owntracks/#")),)
+            services += (
+                BrokerAccount("replay", mosquitto_hash(self._replay_password), ("write v1/#", "write owntracks/#", "write spBv1.0/#")),
+            )
         admission = Admission(lambda: workers_subscribe(self.broker.url_for("ready", self._ready_password)))
         self.broker.admit_by(admission, services)
         self._watcher = BrokerFilesWatcher(

@@ -14,6 +14,7 @@ import psycopg
 
 from collateral.clock import SystemClock
 from db.pool import Pool, open_pool
+from ingest.rebirth import RebirthAsker
 from ingest.registry import Registry, RegistryListener
 from ingest.screen import Delivery
 from ingest.store import StoreOptions
@@ -89,6 +90,22 @@ def bind(conn: psycopg.Connection[Any], goods_id: str, epc: str, tid: str | None
     conn.execute("INSERT INTO tag_binding VALUES (%s, %s, %s, '2010-01-01Z', NULL, 'test')", (epc, tid, goods_id))
 
 
+def register_device(
+    conn: psycopg.Connection[Any],
+    device_id: str,
+    format_name: str,
+    *,
+    cls: str = "gps",
+    claims: dict[str, Any] | None = None,
+    **columns: Any,
+) -> None:
+    """One more device of the fleet. columns: more of table device."""
+    known = {"device_id": device_id, "tenant_id": "demo", "site": "fleet", "class": cls, "format": format_name, "name": device_id}
+    row = {**known, "claims": json.dumps(claims or {}), "registered_at": T0, **columns}
+    names, places = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+    conn.execute(f"INSERT INTO device ({names}) VALUES ({places})".encode(), row)
+
+
 def topic(device_id: str, channel: str) -> str:
     _, site, _, cls, *_ = next(d for d in DEVICES if d[0] == device_id)
     return f"v1/demo/{site}/{cls}/{device_id}/{channel}"
@@ -144,7 +161,8 @@ class Bench:
 
 def assert_conserved(pool: Pool) -> dict[str, int]:
     """received = stored + repeated + absorbed + refused, and the counters agree with the tables."""
-    with pool.connection() as conn:
+    with pool.connection() as conn, conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # a batch may be committed between the two queries
         row = conn.execute("SELECT sum(received), sum(stored), sum(repeated), sum(absorbed), sum(refused) FROM ingest_tally").fetchone()
         assert row is not None
         received, stored, repeated, absorbed, refused = (int(v or 0) for v in row)
@@ -169,21 +187,26 @@ def until(condition: Callable[[], Any], *, within_s: float = 30.0, what: str = "
 
 
 @contextmanager
-def running_worker(database_url: str, mqtt_url: str, name: str, *, smoothing_s: float = 300.0) -> Iterator[Writer]:
+def running_worker(
+    database_url: str, mqtt_url: str, name: str, *, smoothing_s: float = 300.0, client_id: str | None = None
+) -> Iterator[Writer]:
     """A whole worker in this process: subscriber, listener, writer thread. Its topics are shared under its own name."""
-    subscriber = Subscriber(mqtt_url, client_id=f"{name}-client", clock=SystemClock(), share=name)
+    subscriber = Subscriber(mqtt_url, client_id=client_id or f"{name}-client", clock=SystemClock(), share=name)
     pool = open_pool(database_url, name=name, size_max=2, connect_wait_s=2.0)
     registry = Registry()
     listener = RegistryListener(database_url, registry)
     writer = Writer(pool, subscriber, registry, options=StoreOptions(timedelta(seconds=smoothing_s)), batch=BatchLimits())
     thread = threading.Thread(target=writer.run)
+    asker = RebirthAsker(pool, SystemClock(), subscriber.publish)
     listener.start()
     subscriber.start()
     thread.start()
+    asker.start()
     try:
         until(lambda: subscriber.connected, what="connection to the broker")
         yield writer
     finally:
+        asker.stop()
         writer.stop()
         thread.join(20)
         subscriber.stop()

@@ -106,6 +106,22 @@ def test_an_owntracks_phone_writes_its_alias_topic_only(broker: BrokerForTests) 
     client.close()
 
 
+def test_a_sparkplug_node_writes_its_own_node_only_and_a_worker_its_commands_only(broker: BrokerForTests) -> None:
+    node = device("ACL-EDGE", format="sparkplug-b", topic="Yard 1/Edge 1")
+    client = Client(broker.add(device_account(node), "pw-ACL-EDGE"), "acl-edge")
+    worker = Client(broker.url, "acl-worker")
+    assert client.publish("spBv1.0/Yard 1/NBIRTH/Edge 1", b"x")
+    assert client.publish("spBv1.0/Yard 1/DDATA/Edge 1/door 1", b"x")
+    assert not client.publish("spBv1.0/Yard 1/NBIRTH/Edge 2", b"x")
+    assert not client.publish("spBv1.0/Yard 2/DDATA/Edge 1/door 1", b"x")
+    assert not client.publish("spBv1.0/STATE/host-1", b"x")
+    assert not client.publish("spBv1.0/Yard 1/NCMD/Edge 1", b"x")
+    assert not worker.publish("spBv1.0/Yard 1/NDATA/Edge 1", b"forged")
+    assert worker.publish("spBv1.0/Yard 1/NCMD/Edge 1", b"rebirth")
+    client.close()
+    worker.close()
+
+
 def test_a_gateway_speaks_for_the_devices_behind_it(broker: BrokerForTests) -> None:
     gateway = DeviceOnBroker("ACL-GW", "v1/demo/S/gw/ACL-GW", "native", {}, mosquitto_hash("pw-ACL-GW"), ("v1/demo/S/rfid/ACL-R9",))
     client = Client(broker.add(device_account(gateway), "pw-ACL-GW"), "acl-gw")

@@ -25,8 +25,6 @@ FOLDERS = {
     "wms-json": "wms-event",
 }
 NOT_TELEMETRY = {
-    "owntracks/array-empty.json": "no_readings",
-    "owntracks/cmd-reportLocation.json": "command",
     "owntracks/e.json": "encrypted",
     "impinj-iot/constructed/mqtt_settings.json": "unsupported_type",
 }
