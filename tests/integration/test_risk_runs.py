@@ -129,7 +129,7 @@ def test_a_request_whose_run_the_store_could_not_end_is_served_again(world: Risk
             within(20, lambda: world.scalar(waiting), "the run before the lock")
             away.execute("SELECT 1 FROM job_run FOR UPDATE")
             judging.rollback()
-            within(20, lambda: world.scalar(f"{waiting} AND query LIKE 'UPDATE job_run%%'"), "the end of the run, held up")
+            within(20, lambda: world.scalar(f"{waiting} AND query LIKE '%%UPDATE job_run SET status%%'"), "the end of the run, held up")
             world.execute(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) w")
             away.rollback()
             state, run = served(world, request_id)
