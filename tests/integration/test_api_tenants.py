@@ -24,6 +24,7 @@ RELEASE = {
     "reason": "sold and paid",
 }
 BODIES: dict[str, dict[str, Any]] = {
+    "discard_dead_letter": {"reason": "x"},
     "map_antenna": {"antenna": 1, "zone_id": "WH-SH-01/bay-3"},
     "bind_tag": {"tag_epc": "ABCD"},
     "set_trip_status": {"status": "UNDER_WAY"},
@@ -82,11 +83,18 @@ def ids(api: ApiServer, pool: Pool) -> dict[str, str]:
     trip = ok(loader.post("/api/v1/trips", json=way), 201)
     add_alert(pool, "alert_a", subject_id="COIL-0001", facility_id="FAC-1")
     with pool.connection() as conn:
+        letter = conn.execute(
+            "INSERT INTO dead_letter (topic, tenant_id, topic_device, reason, detail, payload, payload_bytes, payload_sha256, first_received_at, last_received_at)"
+            " VALUES ('v1/demo/WH-SH-01/rfid/X/reads', 'demo', 'X', 'unknown_device', 'x', '{}', 2, '\\x00', now(), now()) RETURNING dead_letter_id::text"
+        ).fetchone()
+        assert letter is not None
         found = conn.execute(
             "SELECT (SELECT call_id FROM margin_call LIMIT 1), (SELECT case_id FROM disposal_case LIMIT 1), (SELECT pledge_id FROM pledge LIMIT 1)"
         ).fetchone()
     assert found is not None
     assert all(found), "the fall of the price has led to a call and a case"
+    hold = {"subject_kind": "goods", "subject_id": "COIL-0001", "reason": "court order"}
+    held = ok(api.client("auditor").post("/api/v1/legal-holds", json=hold), 201)
     tag = ok(loader.get("/api/v1/goods/COIL-0001"))["tags"][0]["tag_epc"]
     return {
         "party_id": "BORROWER",
@@ -100,6 +108,8 @@ def ids(api: ApiServer, pool: Pool) -> dict[str, str]:
         "pledge_id": found[2],
         "release_id": release["release_id"],
         "alert_id": "alert_a",
+        "dead_letter_id": letter[0],
+        "hold_id": held["hold_id"],
         "call_id": found[0],
         "case_id": found[1],
     }
@@ -123,8 +133,8 @@ def test_every_route_with_an_id_says_404_to_another_tenant_and_does_nothing(api:
     before = state(pool)
     walked = 0
     for method, path, name in operations(stranger):
-        names = set(re.findall(r"\{([^}]+)\}", path)) - {"job"}
-        if not names:
+        names = set(re.findall(r"\{([^}]+)\}", path)) - {"job", "format_name"}
+        if not names or path.startswith("/epcis/"):  # EPCIS has tests of its own, by the standard's ids
             continue
         assert names <= set(ids), f"{name}: give this test a {names - set(ids)} of tenant demo"
         url = path.format(**ids)
