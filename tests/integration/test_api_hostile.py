@@ -37,16 +37,15 @@ def test_query_parameters_from_another_world_are_refused(api: ApiServer, pool: P
     there = {"goods_id": "COIL-0001", "facility_id": "FAC-1", "alert_id": "a1", "dead_letter_id": "1"}
     for path, item in paths.items():
         operation = item.get("get")
-        if operation is None or operation["operationId"] in ("stream", "metrics"):
+        if operation is None or operation["operationId"] in ("stream", "metrics") or path.startswith("/epcis/"):  # EPCIS has its own
             continue
-        refused = (200, 400, 404, 422) if path.startswith("/epcis/") else (200, 404, 422)  # EPCIS says 400
         url = re.sub(r"\{(\w+)(:path)?\}", lambda name: there.get(name[1], "x"), path)
         for parameter in operation.get("parameters", []):
             if parameter["in"] != "query":
                 continue
             for value in hostile:
                 answer = client.get(url, params={parameter["name"]: value.encode("utf-8", "surrogatepass")})
-                assert answer.status_code in refused, f"{url}?{parameter['name']}={value!r}: {answer.status_code} {answer.text}"
+                assert answer.status_code in (200, 404, 422), f"{url}?{parameter['name']}={value!r}: {answer.status_code} {answer.text}"
 
 
 @pytest.mark.parametrize(
