@@ -34,6 +34,7 @@ def test_query_parameters_from_another_world_are_refused(api: ApiServer, pool: P
         "2020-03-09T06:00:00Z\n", "1950-01-01T00:00:00Z", "2200-12-31T23:59:59Z", "eyJ", "WyJnb29kcyIsMV0", "W10", "bnVsbA", "W1tbW1tbW1tbW1tbW1tbW1tb", "x" * 600,
         "WyJhbGVydHMiLCIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwieCJd", "WyJhbGVydHMiLCI5OTk5LTEyLTMxVDIzOjU5OjU5LTE0OjAwIiwiXHVkODAwIl0",
     ]  # fmt: skip
+    tried = 0
     there = {"goods_id": "COIL-0001", "facility_id": "FAC-1", "alert_id": "a1", "dead_letter_id": "1"}
     for path, item in paths.items():
         operation = item.get("get")
@@ -43,7 +44,8 @@ def test_query_parameters_from_another_world_are_refused(api: ApiServer, pool: P
         for parameter in operation.get("parameters", []):
             if parameter["in"] != "query":
                 continue
-            for value in hostile:
+            tried += 1
+            for value in hostile[tried % 6 :: 6]:  # each parameter some, each value at many parameters
                 answer = client.get(url, params={parameter["name"]: value.encode("utf-8", "surrogatepass")})
                 assert answer.status_code in (200, 404, 422), f"{url}?{parameter['name']}={value!r}: {answer.status_code} {answer.text}"
 
