@@ -1,7 +1,7 @@
 -- name: lock_sightings
 -- Present sightings of these tags, locked in one order by all workers.
 SELECT tag_epc, goods_id, device_id, antenna, zone_id, warehouse_id, tid, entered_at, first_stored_at, last_seen_at, previous_zone_id, reads,
-       absorbed, rssi_dbm
+       absorbed, rssi_dbm, pending
   FROM goods_position WHERE tag_epc = ANY(%(epcs)s) ORDER BY tag_epc FOR UPDATE;
 
 -- name: copy_sightings
@@ -27,11 +27,14 @@ UPDATE goods_position p SET last_seen_at = n.last_seen_at, reads = n.reads, abso
  WHERE p.tag_epc = n.tag_epc AND n.last_seen_at >= p.last_seen_at;
 
 -- name: late_reads_already_told
--- Which late reads fall into the smoothing time of a stored row: they were absorbed then, or say nothing new now.
+-- Which late reads fall into the smoothing time of a stored row, with nothing of the tag stored between: they were absorbed then, or say nothing new.
 SELECT n.no
-  FROM json_to_recordset(%(rows)s::json) AS n (no integer, observed_at timestamptz, device_id text, tag_epc text, antenna integer)
- WHERE EXISTS (SELECT FROM observation o WHERE o.tag_epc = n.tag_epc AND o.device_id = n.device_id AND o.antenna = n.antenna
-                  AND o.observed_at < n.observed_at AND o.observed_at >= n.observed_at - %(smoothing)s)
+  FROM json_to_recordset(%(rows)s::json) AS n (no integer, observed_at timestamptz, device_id text, tag_epc text, antenna integer, smoothing_s float)
+ CROSS JOIN LATERAL (
+       SELECT o.device_id, o.antenna FROM observation o
+        WHERE o.tag_epc = n.tag_epc AND o.observed_at < n.observed_at AND o.observed_at >= n.observed_at - n.smoothing_s * interval '1 second'
+        ORDER BY o.observed_at DESC, o.device_id DESC, o.antenna DESC LIMIT 1) b
+ WHERE b.device_id = n.device_id AND b.antenna = n.antenna
    AND NOT EXISTS (SELECT FROM observation o WHERE o.tag_epc = n.tag_epc AND o.device_id = n.device_id AND o.antenna = n.antenna
                       AND o.observed_at = n.observed_at);
 
@@ -123,10 +126,12 @@ SELECT n.goods_id, m.occurred_at, m.kind
   FROM json_to_recordset(%(rows)s::json) AS n (goods_id text, from_ timestamptz, until timestamptz)
  CROSS JOIN LATERAL (
        (SELECT occurred_at, kind FROM movement WHERE goods_id = n.goods_id AND kind IN ('GATE_OUT', 'GATE_IN') AND occurred_at < n.from_
+           AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = movement.movement_id)
          ORDER BY occurred_at DESC LIMIT 1)
         UNION ALL
        SELECT occurred_at, kind FROM movement WHERE goods_id = n.goods_id AND kind IN ('GATE_OUT', 'GATE_IN')
-          AND occurred_at BETWEEN n.from_ AND n.until + %(pass_max)s) m;
+          AND occurred_at BETWEEN n.from_ AND n.until + %(pass_max)s
+          AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = movement.movement_id)) m;
 
 -- name: lock_vehicles
 -- Where these trackers were last.

@@ -14,30 +14,18 @@ from psycopg import errors
 from psycopg.rows import dict_row
 
 from db.sql import load_queries
-from ingest import dead_letters
+from ingest import corrections, dead_letters
 from ingest.device_states import KnownState, News, device_state_row
-from ingest.movements import (
-    FENCE_ACCURACY_MAX_M,
-    GATE_PASS_MAX,
-    Change,
-    Crossing,
-    GateRead,
-    Movement,
-    MovementKind,
-    Outcome,
-    Sighting,
-    VehicleFix,
-    fence_crossings,
-    fence_side,
-    gate_passages,
-    sight,
-    untold,
-)
+from ingest.fences import FENCE_ACCURACY_MAX_M, Crossing, VehicleFix, fence_crossings, fence_side, untold
+from ingest.gates import GATE_PASS_MAX, GateRead, gate_passages
+from ingest.movements import Change, Movement, MovementKind, Outcome, Sighting, sight
 from ingest.readings import DeviceEvent, Fix
 from ingest.registry import Registry
+from ingest.restate import Cause
 from ingest.rows import observation_rows, sighting_rows
 from ingest.screen import FOREIGN_TAG, Delivery, Fixed, Happening, Observation, Refused, Screened
 from ingest.tally import Fate, Sums, Tally
+from ingest.zones_evidence import Pending, ReadPolicy
 
 _Q = load_queries(__file__)
 _OUR_TIME_FLAGS = {"clock_unset", "future_time"}
@@ -79,6 +67,8 @@ class _Batch:
         self.tally = Tally()
         self.refused: list[Refused] = list(screened.refused)
         self.movements: list[Movement] = []
+        self.again: list[Movement] = []  # corrections, and what late messages showed
+        self.policies: dict[str, ReadPolicy] = {}
         self.fresh: set[int] = set()  # id() of deliveries that brought something new
         self.news: defaultdict[str, News] = defaultdict(News)
 
@@ -150,25 +140,53 @@ class _Batch:
             found = [o for o in found if FOREIGN_TAG not in o.flags]
         if not found:
             return
-        found.sort(key=_observed_at)
+        for order in (_antenna, _device_id, _observed_at):  # three stable sorts: reads of one instant have one order, whatever came first
+            found.sort(key=order)
         epcs = sorted({o.reading.epc for o in found})
         states: dict[str, Sighting] = {r[0]: Sighting(*r) for r in self.conn.execute(_Q["lock_sightings"], {"epcs": epcs})}
+        for state in states.values():
+            if state.pending is not None:
+                state.pending = msgspec.convert(state.pending, Pending)
         store, late = self._sight_all(found, states)
         self._copy(store)
-        late = self._not_yet_told(late)
-        stored = [*store, *self._insert_carefully(self.first_of_key(late, _observation_key))]
+        late = self._insert_carefully(self.first_of_key(self._not_yet_told(late), _observation_key))
+        if late:
+            self._retell(late, states)
         self._put_sightings(states)
-        self._gates([o for o in stored if o.zone is not None and o.zone.is_gate and o.goods_id is not None])
+        self._gates(
+            [o for o in (*store, *late) if _at_gate(o) and o.goods_id is not None],
+            {o.reading.epc: o for o in reversed(late) if _at_gate(o)},
+        )
+
+    def policy(self, o: Observation) -> ReadPolicy:
+        device_id = o.device.device_id
+        found = self.policies.get(device_id)
+        if found is None:
+            found = self.policies[device_id] = self.registry.read_policy(o.device, ReadPolicy(smoothing=self.options.smoothing))
+        return found
+
+    def _retell(self, late: list[Observation], states: dict[str, Sighting]) -> None:
+        tags, again = corrections.retell(self.conn, self.registry, late, states, self.policy, self._place_of)
+        self.movements = [m for m in self.movements if m.tag_epc not in tags]
+        self.again += again
 
     def _sight_all(self, found: list[Observation], states: dict[str, Sighting]) -> tuple[list[Observation], list[Observation]]:
-        smoothing = self.options.smoothing
+        policies, place_of = self.policies, self._place_of
         store: list[Observation] = []
         late: list[Observation] = []
         keys: dict[tuple[Any, ...], Observation] = {}
         stored_at: defaultdict[tuple[str, str, int], list[datetime]] = defaultdict(list)
         for o in found:
             epc = o.reading.epc
-            state, outcome, movements = sight(states.get(epc), o, smoothing, self._place_of)
+            known = states.get(epc)
+            tie = (
+                known is not None
+                and known.change is not Change.NONE
+                and known.last_seen_at == o.reading.observed_at
+                and (known.antenna != o.reading.antenna or known.device_id != o.device.device_id)
+                and o.key not in keys
+            )
+            state, outcome, movements = sight(known, o, policies.get(o.device.device_id) or self.policy(o), place_of, tie)
             states[epc] = state
             if outcome is Outcome.ABSORB:
                 self.settle(o, Fate.ABSORBED)
@@ -182,6 +200,7 @@ class _Batch:
                 if first is not None:
                     self.repeated_or_conflict(o, first.content_hash)
                     continue
+                smoothing = self.policy(o).smoothing
                 told = not _at_gate(o) and any(
                     at - smoothing <= s < at for s in stored_at.get((epc, o.device.device_id, o.reading.antenna), ())
                 )
@@ -211,8 +230,6 @@ class _Batch:
 
     def _not_yet_told(self, late: list[Observation]) -> list[Observation]:
         """Late reads that are not within the smoothing time of a stored row of the same antenna; the others are settled."""
-        if not self.options.smoothing:
-            return late
         rows = [
             {
                 "no": i,
@@ -220,11 +237,12 @@ class _Batch:
                 "device_id": o.device.device_id,
                 "tag_epc": o.reading.epc,
                 "antenna": o.reading.antenna,
+                "smoothing_s": self.policy(o).smoothing.total_seconds(),
             }
             for i, o in enumerate(late)
-            if not _at_gate(o)
+            if not _at_gate(o) and self.policy(o).smoothing
         ]
-        told = {row[0] for row in self.run("late_reads_already_told", rows, smoothing=self.options.smoothing)}
+        told = {row[0] for row in self.run("late_reads_already_told", rows)}
         for no in told:
             self.settle(late[no], Fate.REPEATED)
         return [o for i, o in enumerate(late) if i not in told]
@@ -268,8 +286,10 @@ class _Batch:
                 for s in by_change[Change.EXTENDED]
             ],
         )
+        corrections.put_pending(self.conn, states.values())
 
-    def _gates(self, stored: list[Observation]) -> None:
+    def _gates(self, stored: list[Observation], late: dict[str, Observation]) -> None:
+        """late: the first late gate read of each tag that has one; the passages since then are told again."""
         windows: dict[tuple[str, str, str], dict[str, Any]] = {}
         for o in stored:
             assert o.zone is not None
@@ -280,7 +300,8 @@ class _Batch:
                 key,
                 {"goods_id": key[0], "tag_epc": key[1], "warehouse_id": key[2], "from_": at - GATE_PASS_MAX, "until": at + GATE_PASS_MAX},
             )
-            window["from_"], window["until"] = min(window["from_"], at - GATE_PASS_MAX), max(window["until"], at + GATE_PASS_MAX)
+            around = 3 * GATE_PASS_MAX if key[1] in late else GATE_PASS_MAX
+            window["from_"], window["until"] = min(window["from_"], at - around), max(window["until"], at + around)
         if not windows:
             return
         reads: defaultdict[tuple[str, str, str], list[GateRead]] = defaultdict(list)
@@ -290,6 +311,12 @@ class _Batch:
         for goods_id, at, kind in self.run("passages_around", list(windows.values()), pass_max=GATE_PASS_MAX):
             known[goods_id].add((at, MovementKind(kind)))
         for (goods_id, epc, _), found in reads.items():
+            if epc in late:
+                o = late[epc]
+                cause = Cause("late_gate_read", o.device.device_id, o.reading.observed_at, o.source.received_at)
+                until = max(r.observed_at for r in found)
+                self.again += corrections.retell_passages(self.conn, epc, goods_id, found, o.reading.observed_at, until, cause)
+                continue
             made = gate_passages(epc, goods_id, found, sorted(known[goods_id]))
             known[goods_id].update((m.occurred_at, m.kind) for m in made)  # another tag of the same goods tells nothing more
             self.movements += made
@@ -414,23 +441,8 @@ class _Batch:
     # ------------------------------------------------------------ the rest
 
     def put_movements(self) -> int:
-        rows = [
-            {
-                "occurred_at": m.occurred_at,
-                "received_at": m.received_at,
-                "kind": m.kind,
-                "tag_epc": m.tag_epc,
-                "goods_id": m.goods_id,
-                "vehicle_plate": m.vehicle_plate,
-                "device_id": m.device_id,
-                "from_zone_id": m.from_zone_id,
-                "to_zone_id": m.to_zone_id,
-                "from_seen_at": m.from_seen_at,
-                "evidence": m.evidence,
-            }
-            for m in self.movements
-        ]
-        made = len(self.run("insert_movements", rows))
+        rows = [corrections.movement_row(m) for m in self.movements]
+        made = len(self.run("insert_movements", rows)) + corrections.insert_again(self.conn, self.again)
         if made:
             self.conn.execute(_Q["notify_movement"])
         return made
@@ -492,6 +504,14 @@ def write(conn: Conn, screened: Screened, registry: Registry, options: StoreOpti
 
 def _observed_at(item: Observation | Fixed) -> datetime:
     return item.reading.observed_at
+
+
+def _device_id(item: Observation) -> str:
+    return item.device.device_id
+
+
+def _antenna(item: Observation) -> int:
+    return item.reading.antenna
 
 
 def _observation_key(o: Observation) -> tuple[Any, ...]:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from collateral.zones import Fence
 from ingest.device_states import KnownState, News, device_state_row, seq_gaps
-from ingest.movements import GateRead, MovementKind, VehicleFix, fence_crossings, gate_passages
+from ingest.fences import VehicleFix, fence_crossings
+from ingest.gates import GateRead, gate_passages
+from ingest.movements import MovementKind
 from ingest.readings import StateUpdate
 from ingest.topics import BadTopic, DeviceTopic, OwnTracksTopic, build_topic, parse_topic, subscriptions
 
