@@ -267,6 +267,7 @@ CREATE TABLE public.device_state (
     skew_ms integer,
     clock_offset_ms bigint,
     clock_samples_ms bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    clock_sampled_at timestamp with time zone,
     seq_spans jsonb DEFAULT '[]'::jsonb NOT NULL,
     heard_from timestamp with time zone,
     heard_until timestamp with time zone,

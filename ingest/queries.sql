@@ -197,7 +197,8 @@ INSERT INTO device_state (device_id) SELECT d FROM unnest(%(devices)s::text[]) d
 
 -- name: lock_device_states
 -- State of these devices, locked in one order.
-SELECT device_id, last_observed_at, last_health_at, presence_at, last_seq, health
+SELECT device_id, last_observed_at, last_health_at, presence_at, last_seq, health, seq_spans, clock_samples_ms, clock_sampled_at, heard_from,
+       heard_until
   FROM device_state WHERE device_id = ANY(%(devices)s) ORDER BY device_id FOR UPDATE;
 
 -- name: put_device_states
@@ -207,10 +208,13 @@ UPDATE device_state d
        last_health_at = greatest(d.last_health_at, n.last_health_at), health = coalesce(n.health, d.health),
        presence = coalesce(n.presence, d.presence), presence_text = coalesce(n.presence_text, d.presence_text),
        presence_at = coalesce(n.presence_at, d.presence_at), last_seq = coalesce(n.last_seq, d.last_seq), gaps = greatest(0, d.gaps + n.gaps),
-       skew_ms = coalesce(n.skew_ms, d.skew_ms)
+       skew_ms = coalesce(n.skew_ms, d.skew_ms), seq_spans = n.seq_spans,
+       clock_samples_ms = n.clock_samples_ms, clock_sampled_at = n.clock_sampled_at, clock_offset_ms = n.clock_offset_ms,
+       heard_from = coalesce(n.heard_from, d.heard_from), heard_until = coalesce(n.heard_until, d.heard_until)
   FROM json_to_recordset(%(rows)s::json) AS n (device_id text, last_observed_at timestamptz, last_received_at timestamptz,
        last_health_at timestamptz, health jsonb, presence text, presence_text text, presence_at timestamptz, last_seq bigint, gaps bigint,
-       skew_ms integer)
+       skew_ms integer, seq_spans jsonb, clock_samples_ms bigint[], clock_sampled_at timestamptz, clock_offset_ms bigint,
+       heard_from timestamptz, heard_until timestamptz)
  WHERE d.device_id = n.device_id;
 
 -- name: put_dead_letters

@@ -13,10 +13,12 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
+from collateral.heard import silence_max
 from db.sql import load_queries
-from ingest import corrections, dead_letters
-from ingest.device_states import KnownState, News, device_state_row
+from ingest import corrections, dead_letters, device_facts
+from ingest.device_states import KnownState, News, device_state
 from ingest.fences import FENCE_ACCURACY_MAX_M, Crossing, VehicleFix, fence_crossings, fence_side, untold
+from ingest.gaps import Epoch
 from ingest.gates import GATE_PASS_MAX, GateRead, gate_passages
 from ingest.movements import Change, Movement, MovementKind, Outcome, Sighting, sight
 from ingest.readings import DeviceEvent, Fix
@@ -436,7 +438,8 @@ class _Batch:
             for e in found
         ]
         for e in self.settle_kept(found, _event_key, "insert_events", "event_hashes", rows):
-            self.news[e.device.device_id].missed += e.reading.missed
+            if e.reading.missed:
+                self.news[e.device.device_id].overflows.append((e.reading.observed_at, e.reading.missed))
 
     # ------------------------------------------------------------ the rest
 
@@ -450,12 +453,15 @@ class _Batch:
     def put_device_states(self) -> None:
         for items in (self.screened.observations, self.screened.positions, self.screened.events):
             for item in items:
-                self.news[item.device.device_id].heard(item.reading.observed_at, item.source.received_at)
+                own_time = not item.reading.flags or _OUR_TIME_FLAGS.isdisjoint(item.reading.flags)
+                self.news[item.device.device_id].heard(item.reading.observed_at, item.source.received_at, own_time=own_time)
         for device, update, source in self.screened.states:
             news = self.news[device.device_id]
             if update.presence != "offline":  # a will is the broker's word, not the device's
-                news.heard(update.observed_at, source.received_at)
-            news.updates.append((update, source.received_at, id(source) in self.fresh))
+                news.heard(
+                    update.observed_at, source.received_at, own_time=update.observed_at != source.received_at
+                )  # equal = we put it in
+            news.updates.append((update, source.received_at))
         devices = sorted(self.news)
         if not devices:
             return
@@ -463,11 +469,26 @@ class _Batch:
         if len(known) < len(devices):
             self.conn.execute(_Q["make_device_states"], {"devices": [d for d in devices if d not in known]})
             known = self._known_states(devices)
-        self.run("put_device_states", [device_state_row(d, known[d], self.news[d]) for d in devices])
+        rows, opened, filled = [], [], []
+        for device_id in devices:
+            device, news = self.registry.device(device_id), self.news[device_id]
+            silent_s = 60 if device is None else device.expected_interval_s
+            told = device_state(device_id, known[device_id], news, silence_max(timedelta(seconds=silent_s)))
+            if told.runs:
+                run = device_facts.merge_heard(self.conn, device_id, told.runs, silence_max(timedelta(seconds=silent_s)))
+                told.row.update(heard_from=run.from_at, heard_until=run.until_at)
+            rows.append(told.row)
+            at = news.received_at or max(received_at for _, received_at in news.updates)
+            opened += [(device_id, m, at) for m in told.opened]
+            filled += [(device_id, m, at) for m in told.filled]
+        self.run("put_device_states", rows)
+        device_facts.put_missed(self.conn, opened, filled)
 
     def _known_states(self, devices: list[str]) -> dict[str, KnownState]:
         with self.conn.cursor(row_factory=dict_row) as cur:
             rows = cur.execute(_Q["lock_device_states"], {"devices": devices}).fetchall()
+        for row in rows:
+            row["seq_spans"] = msgspec.convert(row["seq_spans"], list[Epoch])
         return {row.pop("device_id"): KnownState(**row) for row in rows}
 
     def put_refusals(self) -> None:

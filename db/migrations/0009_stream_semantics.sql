@@ -34,6 +34,7 @@ CREATE INDEX movement_tag ON movement (tag_epc, occurred_at DESC) WHERE tag_epc 
 -- Learnt clock: median of received minus observed over the newest samples; positive = the clock is behind or the way is slow.
 ALTER TABLE device_state ADD COLUMN clock_offset_ms bigint;
 ALTER TABLE device_state ADD COLUMN clock_samples_ms bigint[] NOT NULL DEFAULT '{}';
+ALTER TABLE device_state ADD COLUMN clock_sampled_at timestamptz;
 -- Numbers received since each restart: [[[from, to, from_at, to_at], ...], ...].
 ALTER TABLE device_state ADD COLUMN seq_spans jsonb NOT NULL DEFAULT '[]';
 -- Start of the present run of signs of life; it ends at heard_until. Earlier runs are in device_heard.

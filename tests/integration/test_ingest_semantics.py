@@ -188,3 +188,47 @@ def test_two_sites_at_one_time_are_told_when_the_one_in_between_comes_late(bench
         (YARD, METAL),
         (METAL, YARD),
     ]
+
+
+def test_messages_swapped_between_workers_leave_no_gap_and_real_gaps_are_intervals(bench: Bench) -> None:
+    def message(seq: int) -> tuple[str, bytes]:
+        return reads("R-BAY-1", seq, read(seq % 20 + 1), at=T0 + seq * S)
+
+    bench.put(*(message(n) for n in (2, 4, 6, 8, 9)))
+    assert bench.one("SELECT gaps FROM device_state") == 3
+    bench.put(*(message(n) for n in (1, 3, 5)))  # the other worker was slower
+    assert bench.one("SELECT gaps FROM device_state") == 1
+    assert bench.rows("SELECT kind, from_at, until_at, seq_from, seq_to, missed FROM missed_reads WHERE filled_at IS NULL") == [
+        ("SEQ_GAP", T0 + 6 * S, T0 + 8 * S, 7, 7, 1)
+    ]
+    bench.put(message(7), message(7))
+    assert bench.rows("SELECT gaps, last_seq, jsonb_array_length(seq_spans->0) FROM device_state") == [(0, 9, 1)]
+    assert bench.one("SELECT count(*) FROM missed_reads WHERE filled_at IS NULL") == 0
+    bench.put(reads("R-BAY-1", 1, read(1), at=T0 + 300 * S))
+    assert bench.rows("SELECT kind, from_at, until_at FROM missed_reads WHERE filled_at IS NULL") == [
+        ("SEQ_RESET", T0 + 9 * S, T0 + 300 * S)
+    ]
+
+
+def test_runs_of_signs_of_life_are_kept_and_late_messages_close_them(bench: Bench) -> None:
+    bench.now = T0 + timedelta(hours=4)
+    for minutes in (0, 10, 60, 70, 180, 185):
+        bench.put(reads("R-BAY-1", minutes, read(1), at=T0 + timedelta(minutes=minutes)))
+    hour = timedelta(hours=1)
+    assert bench.rows("SELECT from_at, until_at FROM device_heard ORDER BY 1") == [(T0, T0 + hour / 6), (T0 + hour, T0 + hour * 7 / 6)]
+    assert bench.rows("SELECT heard_from, heard_until FROM device_state") == [(T0 + 3 * hour, T0 + hour * 37 / 12)]
+    bench.put(*(reads("R-BAY-1", 200 + m, read(1), at=T0 + timedelta(minutes=m)) for m in range(75, 180, 10)))  # it had buffered them
+    assert bench.rows("SELECT from_at, until_at FROM device_heard") == [(T0, T0 + hour / 6)]
+    assert bench.rows("SELECT heard_from, heard_until FROM device_state") == [(T0 + hour, T0 + hour * 37 / 12)]
+
+
+def test_unset_and_future_clocks_get_our_time_and_a_flag_and_teach_nothing(bench: Bench) -> None:
+    for seq, at in enumerate((T0.replace(year=1970), T0.replace(year=2000, month=1, day=1), bench.now + timedelta(seconds=301)), 1):
+        bench.put(reads("R-BAY-1", seq, read(seq), at=at))
+    assert bench.rows("SELECT observed_at, flags FROM observation ORDER BY event_key") == [
+        (bench.now, ["clock_unset"]),
+        (bench.now, ["clock_unset"]),
+        (bench.now, ["future_time"]),
+    ]
+    bench.put(reads("R-BAY-1", 4, read(4), at=bench.now + timedelta(seconds=299)))
+    assert bench.rows("SELECT clock_offset_ms, clock_samples_ms FROM device_state") == [(-299_000, [-299_000])]
