@@ -40,9 +40,9 @@ SELECT DISTINCT m.movement_id, m.occurred_at, m.received_at, m.kind, m.device_id
 SELECT m.movement_id, m.occurred_at, m.received_at, m.kind, m.device_id, m.tag_epc, m.goods_id, m.vehicle_plate, m.from_zone_id, m.to_zone_id,
        m.evidence->>'warehouse_id'
   FROM movement m
- WHERE m.device_id = %(device_id)s AND m.kind IN ('FENCE_EXIT', 'FENCE_ENTER') AND m.occurred_at > %(since)s
+ WHERE m.device_id = %(device_id)s AND m.kind IN ('FENCE_EXIT', 'FENCE_ENTER') AND m.occurred_at > %(since)s::timestamptz - interval '30 days'
    AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = m.movement_id)
- ORDER BY m.occurred_at, m.movement_id;
+ ORDER BY m.occurred_at, m.kind DESC;
 
 -- name: insert_again
 -- Movements told again: one that was taken back and holds after all is a revision of itself.

@@ -41,7 +41,8 @@ class Cause:
 
 
 def _identity(m: Movement | Told) -> tuple[Any, ...]:
-    return (m.kind, m.occurred_at, m.device_id, m.goods_id, m.from_zone_id, m.to_zone_id)
+    fence = m.warehouse_id if isinstance(m, Told) else m.evidence.get("warehouse_id")
+    return (m.kind, m.occurred_at, m.device_id, m.goods_id, m.from_zone_id, m.to_zone_id, fence)
 
 
 def restated(derived: Sequence[Movement], told: Sequence[Told], cause: Cause) -> list[Movement]:

@@ -17,16 +17,16 @@ from collateral.heard import silence_max
 from db.sql import load_queries
 from ingest import corrections, dead_letters, device_facts
 from ingest.device_states import KnownState, News, device_state
-from ingest.fences import FENCE_ACCURACY_MAX_M, Crossing, VehicleFix, fence_crossings, fence_side, untold
 from ingest.gaps import Epoch
 from ingest.gates import GATE_PASS_MAX, GateRead, gate_passages
 from ingest.movements import Change, Movement, MovementKind, Outcome, Sighting, sight
-from ingest.readings import DeviceEvent, Fix
+from ingest.readings import DeviceEvent
 from ingest.registry import Registry
 from ingest.restate import Cause
 from ingest.rows import observation_rows, sighting_rows
 from ingest.screen import FOREIGN_TAG, Delivery, Fixed, Happening, Observation, Refused, Screened
 from ingest.tally import Fate, Sums, Tally
+from ingest.vehicles import Vehicles
 from ingest.zones_evidence import Pending, ReadPolicy
 
 _Q = load_queries(__file__)
@@ -353,69 +353,14 @@ class _Batch:
             lambda p: {"device_id": p.device.device_id, "event_key": p.reading.event_key},
         )
         found = self.first_of_key(found, _position_key)
-        stored = self.settle_kept(found, _position_key, "insert_positions", "position_hashes", [_position_row(p) for p in found])
-        self._vehicles([p for p in stored if p.fix is Fix.VALID and p.lon is not None])
-
-    def _vehicles(self, fixes: list[Fixed]) -> None:
-        by_device: defaultdict[str, list[Fixed]] = defaultdict(list)
-        for p in sorted(fixes, key=_observed_at):
-            by_device[p.device.device_id].append(p)
-        if not by_device:
+        if not found:
             return
-        known = {row[0]: (row[1], row[2]) for row in self.conn.execute(_Q["lock_vehicles"], {"devices": sorted(by_device)})}
-        rows = []
-        for device_id, found in by_device.items():
-            last_at, current = known.get(device_id, (None, None))
-            if last_at is not None and found[0].reading.observed_at < last_at:
-                current = self._late_fixes(device_id, [p for p in found if p.reading.observed_at < last_at], last_at, current)
-            newer = [p for p in found if last_at is None or p.reading.observed_at > last_at]
-            if not newer:
-                continue
-            previous: VehicleFix | None = None
-            if last_at is not None:
-                row = self.conn.execute(
-                    _Q["fix_before"],
-                    {"device_id": device_id, "before": newer[0].reading.observed_at, "acc_m_max": FENCE_ACCURACY_MAX_M},
-                ).fetchone()
-                previous = None if row is None else VehicleFix(*row)
-            device = newer[-1].device
-            current, crossings = fence_crossings(
-                device_id, device.vehicle_plate, self.registry.fences, current, previous, [_vehicle_fix(p) for p in newer]
-            )
-            self.movements += crossings
-            rows.append(
-                {
-                    "device_id": device_id,
-                    "vehicle_plate": device.vehicle_plate,
-                    "observed_at": newer[-1].reading.observed_at,
-                    "lon": newer[-1].lon,
-                    "lat": newer[-1].lat,
-                    "speed_mps": newer[-1].reading.speed_mps,
-                    "warehouse_id": current,
-                    "goods": newer[-1].reading.goods,
-                }
-            )
-        self.run("put_vehicles", rows)
-
-    def _late_fixes(self, device_id: str, late: list[Fixed], last_at: datetime, current: str | None) -> str | None:
-        """Tell what fixes older than the newest show together with those around them. Returns where the vehicle is at last_at."""
-        around = {"device_id": device_id, "from_": late[0].reading.observed_at, "until": late[-1].reading.observed_at, "last_at": last_at}
-        rows = self.conn.execute(_Q["fixes_around"], {**around, "acc_m_max": FENCE_ACCURACY_MAX_M}).fetchall()
-        fixes = [VehicleFix(at, received_at, lon, lat, acc_m, tuple(goods)) for at, received_at, lon, lat, acc_m, goods in rows]
-        if len(fixes) < 2:
-            return current
-        crossed = [
-            Crossing(at, MovementKind(kind), warehouse_id)
-            for at, kind, warehouse_id in self.conn.execute(_Q["crossings_since"], {"device_id": device_id, "since": fixes[0].observed_at})
-        ]
-        before = [c for c in crossed if c.at <= fixes[0].observed_at]
-        start = before[-1].after if before else fence_side(self.registry.fences, None, fixes[0])
-        end, found = fence_crossings(device_id, late[-1].device.vehicle_plate, self.registry.fences, start, fixes[0], fixes[1:])
-        self.movements += untold(found, crossed)
-        if fixes[-1].observed_at < last_at or end == current:
-            return current
-        self.conn.execute(_Q["correct_vehicle"], {"device_id": device_id, "warehouse_id": end})
-        return end
+        vehicles = Vehicles(self.conn, self.registry.fences)
+        found = vehicles.flagged(found)
+        stored = self.settle_kept(found, _position_key, "insert_positions", "position_hashes", [_position_row(p) for p in found])
+        told, again = vehicles.tell(stored)
+        self.movements += told
+        self.again += again
 
     def events(self) -> None:
         found = self._by_our_time(
@@ -553,12 +498,6 @@ def _at_gate(o: Observation) -> bool:
 
 def _flagged(event: DeviceEvent) -> dict[str, Any]:
     return {**event.payload, "_flags": event.flags} if event.flags else event.payload
-
-
-def _vehicle_fix(p: Fixed) -> VehicleFix:
-    assert p.lon is not None
-    assert p.lat is not None
-    return VehicleFix(p.reading.observed_at, p.source.received_at, p.lon, p.lat, p.reading.acc_m, p.reading.goods)
 
 
 def _position_row(p: Fixed) -> dict[str, Any]:

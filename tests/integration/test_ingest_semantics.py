@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from ingest_world import METAL, T0, YARD, Bench, assert_conserved, read, reads, register_world, tag
+from ingest_world import METAL, T0, YARD, Bench, assert_conserved, fix, read, reads, register_world, tag
 
 from api.trace import trace
 from db.pool import Pool
@@ -232,3 +232,77 @@ def test_unset_and_future_clocks_get_our_time_and_a_flag_and_teach_nothing(bench
     ]
     bench.put(reads("R-BAY-1", 4, read(4), at=bench.now + timedelta(seconds=299)))
     assert bench.rows("SELECT clock_offset_ms, clock_samples_ms FROM device_state") == [(-299_000, [-299_000])]
+
+
+def crossings(bench: Bench) -> list[tuple[Any, ...]]:
+    """Fence crossings that were not taken back."""
+    return bench.rows(
+        "SELECT kind, occurred_at, evidence->>'warehouse_id', evidence->>'reason' FROM movement m WHERE kind LIKE 'FENCE%'"
+        " AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = m.movement_id) ORDER BY occurred_at, kind DESC"
+    )
+
+
+def test_a_jump_is_flagged_and_moves_nothing(bench: Bench) -> None:
+    for i, lon in enumerate((121.405, 121.406, 123.4, 121.407)):
+        bench.put(fix(i, lon, 31.305, T0 + i * 60 * S))
+    assert bench.rows("SELECT flags FROM position ORDER BY observed_at") == [([],), ([],), (["jump"],), ([],)]
+    assert crossings(bench) == []
+    assert bench.rows("SELECT lon, warehouse_id FROM vehicle_position") == [(121.407, YARD)]
+
+
+def test_late_fixes_take_back_a_crossing_that_was_none(bench: Bench) -> None:
+    bench.put(fix(1, 121.405, 31.305, T0))
+    bench.put(fix(3, 121.45, 31.305, T0 + 200 * S), fix(9, 121.45, 31.305, T0 + 500 * S))
+    assert crossings(bench) == [("FENCE_EXIT", T0 + 500 * S, YARD, "two_fixes_outside")]
+    bench.put(fix(4, 121.405, 31.305, T0 + 300 * S), fix(5, 121.405, 31.305, T0 + 400 * S))  # it was inside meanwhile
+    bench.put(fix(10, 121.45, 31.305, T0 + 600 * S))
+    assert crossings(bench) == [("FENCE_EXIT", T0 + 600 * S, YARD, "two_fixes_outside")]
+    assert bench.rows("SELECT evidence->>'reason', corrects IS NOT NULL FROM movement WHERE kind = 'CORRECTION'") == [("late_fix", True)]
+    assert bench.rows("SELECT warehouse_id FROM vehicle_position") == [(None,)]
+
+
+def test_fixes_in_any_order_of_arrival_tell_the_same_way(pool: Pool) -> None:
+    with pool.connection() as conn:
+        register_world(conn)
+        conn.execute(
+            "INSERT INTO device (device_id, tenant_id, site, class, format, name, registered_at)"
+            " SELECT 'T-' || n, 'demo', 'fleet', 'gps', 'native', 'truck', %s FROM generate_series(1, 400) n",
+            (T0,),
+        )
+    bench = Bench(pool)
+    trucks = itertools.count(1)
+    steps = st.lists(
+        st.tuples(st.sampled_from([121.405, 121.4103, 121.414, 121.45, 124.0]), st.sampled_from([60, 120])), min_size=2, max_size=10
+    )
+
+    def put(truck: str, *found: tuple[int, float, datetime]) -> None:
+        where = f"v1/demo/fleet/gps/{truck}/position"
+        bench.put(*((where, fix(seq, lon, 31.305, at)[1]) for seq, lon, at in found))
+
+    def told(truck: str) -> tuple[Any, ...]:
+        return (
+            bench.rows(
+                f"SELECT kind, occurred_at, evidence->>'warehouse_id' FROM movement m WHERE device_id = '{truck}' AND kind LIKE 'FENCE%'"
+                " AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = m.movement_id) ORDER BY occurred_at, kind DESC"
+            ),
+            bench.rows(f"SELECT warehouse_id FROM vehicle_position WHERE device_id = '{truck}'"),
+        )
+
+    @settings(max_examples=60, phases=(Phase.generate,), derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def holds(data: st.DataObject) -> None:
+        ordered, mixed = f"T-{next(trucks)}", f"T-{next(trucks)}"
+        at, events = T0, []
+        for seq, (lon, gap) in enumerate(data.draw(steps)):
+            at += gap * S
+            events.append((seq, lon, at))
+        for event in events:
+            put(ordered, event)
+        rest = data.draw(st.permutations(events))
+        while rest:
+            size = data.draw(st.integers(1, len(rest)))
+            put(mixed, *rest[:size])
+            rest = rest[size:]
+        assert told(mixed) == told(ordered)
+
+    holds()

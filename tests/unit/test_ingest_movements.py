@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collateral.zones import Fence
-from ingest.fences import VehicleFix, fence_crossings
+from ingest.fences import Track, VehicleFix, fence_crossings
 from ingest.gates import GateRead, gate_passages
 from ingest.movements import MovementKind
 from ingest.topics import BadTopic, DeviceTopic, OwnTracksTopic, build_topic, parse_topic, subscriptions
@@ -85,7 +85,7 @@ VAGUE = (121.412, 31.305, 300.0)  # 190 m outside, give or take 300
     ],
 )  # fmt: skip
 def test_a_fence_is_crossed_by_two_clear_fixes_in_a_row(points: list[tuple[float, float, float | None]], expected: list[str]) -> None:
-    _, found = fence_crossings("TRUCK-1", "沪A", FENCES, None, None, fixes(*points))
+    _, found = fence_crossings("TRUCK-1", "沪A", FENCES, Track(), fixes(*points))
     assert [m.kind for m in found] == expected
 
 
