@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from ingest_world import METAL, T0, YARD, Bench, assert_conserved, fix, read, reads, register_world, tag
 
 from api.trace import trace
+from collateral.observability import Blind, NotSeen, not_seen
+from collateral.observability_store import zone_observability
 from db.pool import Pool
 
 S = timedelta(seconds=1)
@@ -306,3 +308,18 @@ def test_fixes_in_any_order_of_arrival_tell_the_same_way(pool: Pool) -> None:
         assert told(mixed) == told(ordered)
 
     holds()
+
+
+def test_a_zone_is_not_observable_while_its_reader_was_away(bench: Bench) -> None:
+    bench.now = T0 + timedelta(hours=13)
+    hour = timedelta(hours=1)
+    for i in range(49):  # every quarter of an hour, away from hour 4 to hour 8
+        if not 16 < i < 32:
+            bench.put(reads("R-BAY-1", i, read(1), at=T0 + i * hour / 4))
+        bench.put(reads("R-GATE-1", i, read(9, ant=1), at=T0 + i * hour / 4))
+    with bench.pool.connection() as conn:
+        found = zone_observability(conn, f"{YARD}/bay-1", T0, T0 + 12 * hour)
+        nobody = zone_observability(conn, f"{METAL}/bay-2", T0, T0 + hour)
+    assert [(g.from_at - T0, g.until_at - T0, g.reason) for g in found.blind] == [(hour * 17 / 4, 8 * hour, Blind.READER_OUTAGE)]
+    assert [g.reason for g in nobody.blind] == [Blind.NO_READER]
+    assert not_seen(T0, found) is NotSeen.NOT_OBSERVABLE
