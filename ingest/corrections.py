@@ -103,9 +103,9 @@ def retell(
     since = [{"tag_epc": epc, "since": at} for epc, at in told_from.items()]
     reads: defaultdict[str, list[Observation]] = defaultdict(list)
     for row in _rows(conn, "reads_since", since, foreign=FOREIGN_TAG):
-        found = _observation(registry, row)
-        if found is not None:
-            reads[row[0]].append(found)
+        kept = _observation(registry, row)
+        if kept is not None:
+            reads[row[0]].append(kept)
     told: defaultdict[str, list[Told]] = defaultdict(list)
     for row in _rows(conn, "told_since", since):
         told[row[0]].append(Told(row[1], row[2], row[3], MovementKind(row[4]), *row[5:]))

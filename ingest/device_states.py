@@ -128,9 +128,9 @@ def device_state(device_id: str, known: KnownState, news: News, silence_max: tim
         at = update.observed_at or received_at
         if update.health is not None and (health_at is None or at >= health_at):
             if update.dropped_total is not None:
-                before = health.get("dropped_total")
-                before = before if isinstance(before, int) else 0
-                rise = update.dropped_total - before if update.dropped_total >= before else update.dropped_total
+                total = health.get("dropped_total")
+                total = total if isinstance(total, int) else 0
+                rise = update.dropped_total - total if update.dropped_total >= total else update.dropped_total
                 if rise > 0:
                     opened.append(Missed(MissedKind.DROPPED, min(at, health_at or at), at, missed=rise))
             health |= update.health

@@ -168,7 +168,7 @@ class Registry:
             if all(row[name] in (None, value) for name, value in own.items()):
                 said = {**{k: v for k, v in row.items() if v is not None}, **said}
         spans = {f"{n}_s": n for n in ("smoothing", "window", "return_within")}
-        changes = {spans[k]: timedelta(seconds=v) for k, v in said.items() if k in spans}
+        changes: dict[str, Any] = {spans[k]: timedelta(seconds=v) for k, v in said.items() if k in spans}
         changes |= {k: said[k] for k in ("reads_min", "clear_dbm", "lead_db", "strong_db") if k in said}
         return replace(default, **changes)
 

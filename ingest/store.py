@@ -416,11 +416,11 @@ class _Batch:
             known = self._known_states(devices)
         rows, opened, filled = [], [], []
         for device_id in devices:
-            device, news = self.registry.device(device_id), self.news[device_id]
-            silent_s = 60 if device is None else device.expected_interval_s
-            told = device_state(device_id, known[device_id], news, silence_max(timedelta(seconds=silent_s)))
+            news, registered = self.news[device_id], self.registry.device(device_id)
+            silence = silence_max(timedelta(seconds=60 if registered is None else registered.expected_interval_s))
+            told = device_state(device_id, known[device_id], news, silence)
             if told.runs:
-                run = device_facts.merge_heard(self.conn, device_id, told.runs, silence_max(timedelta(seconds=silent_s)))
+                run = device_facts.merge_heard(self.conn, device_id, told.runs, silence)
                 told.row.update(heard_from=run.from_at, heard_until=run.until_at)
             rows.append(told.row)
             at = news.received_at or max(received_at for _, received_at in news.updates)

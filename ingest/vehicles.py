@@ -45,7 +45,7 @@ class Vehicles:
         if firsts:
             query = {"rows": msgspec.json.encode(firsts).decode(), "acc_m_max": FENCE_ACCURACY_MAX_M, "limit": LEAD_FIXES}
             for device_id, *fix in self._conn.execute(_Q["fixes_before"], query):
-                self._leads[device_id].append(VehicleFix(*fix[:5], tuple(fix[5])))
+                self._leads[device_id].append(_fix_of(fix))
         jumps: set[int] = set()
         for device_id, fixes in by_device.items():
             last_at = self._known.get(device_id, (None, None))[0]
@@ -92,14 +92,14 @@ class Vehicles:
     def _before(self, device_id: str, before: datetime) -> list[VehicleFix]:
         row = msgspec.json.encode([{"device_id": device_id, "before": before}]).decode()
         query = {"rows": row, "acc_m_max": FENCE_ACCURACY_MAX_M, "limit": LEAD_FIXES}
-        return [VehicleFix(*r[1:6], tuple(r[6])) for r in self._conn.execute(_Q["fixes_before"], query)]
+        return [_fix_of(r[1:]) for r in self._conn.execute(_Q["fixes_before"], query)]
 
     def _late(self, device_id: str, late: list[Fixed], last_at: datetime, current: str | None) -> tuple[str | None, list[Movement]]:
         """Tell the way again from before the first late fix. Returns where the vehicle is at last_at, corrections and new crossings."""
         first_at = late[0].reading.observed_at
         lead = self._before(device_id, first_at)
         span = {"device_id": device_id, "from_": first_at, "last_at": last_at, "acc_m_max": FENCE_ACCURACY_MAX_M, "limit": LATE_FIXES_MAX}
-        fixes = [VehicleFix(*r[:5], tuple(r[5])) for r in self._conn.execute(_Q["fixes_from"], span)]
+        fixes = [_fix_of(r) for r in self._conn.execute(_Q["fixes_from"], span)]
         rows = [*lead, *fixes]
         if not fixes or len(rows) < 2:
             return current, []
@@ -121,6 +121,11 @@ class Vehicles:
             return current, again
         self._conn.execute(_Q["correct_vehicle"], {"device_id": device_id, "warehouse_id": track.current})
         return track.current, again
+
+
+def _fix_of(row: Sequence[Any]) -> VehicleFix:
+    observed_at, received_at, lon, lat, acc_m, goods = row
+    return VehicleFix(observed_at, received_at, lon, lat, acc_m, tuple(goods))
 
 
 def _led(lead: Sequence[VehicleFix]) -> Track:
