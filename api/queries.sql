@@ -44,7 +44,9 @@ SELECT d.device_id, d.site, d.warehouse_id, d.class, d.format, d.name, d.gateway
        d.expected_interval_s, d.utc_offset_minutes, d.datum, d.lon, d.lat, d.enabled, d.credential_issued_at, d.registered_at,
        s.device_id AS s_device_id, s.last_observed_at AS s_last_observed_at, s.last_received_at AS s_last_received_at,
        s.last_health_at AS s_last_health_at, s.presence AS s_presence, s.presence_text AS s_presence_text,
-       s.presence_at AS s_presence_at, s.last_seq AS s_last_seq, s.gaps AS s_gaps, s.health AS s_health, s.skew_ms AS s_skew_ms
+       s.presence_at AS s_presence_at, s.last_seq AS s_last_seq, s.gaps AS s_gaps, s.health AS s_health, s.skew_ms AS s_skew_ms,
+       s.clock_offset_ms AS s_clock_offset_ms, cardinality(s.clock_samples_ms) AS s_clock_samples, s.heard_from AS s_heard_from,
+       s.heard_until AS s_heard_until
   FROM device d LEFT JOIN device_state s USING (device_id)
  WHERE d.tenant_id = %(tenant)s
 /*? id */   AND d.device_id = %(id)s
@@ -405,6 +407,18 @@ SELECT tag_epc, tid, goods_id, valid_from, valid_to, bound_by FROM tag_binding W
 -- Newest sighting of each tag that a unit carries now.
 SELECT p.tag_epc, p.device_id, p.antenna, p.zone_id, p.warehouse_id, p.entered_at, p.last_seen_at, p.previous_zone_id, p.reads, p.absorbed, p.rssi_dbm
   FROM goods_position p WHERE p.tag_epc IN (SELECT tag_epc FROM tag_binding WHERE goods_id = %(id)s AND valid_to IS NULL) ORDER BY p.last_seen_at DESC;
+
+-- name: missed_reads
+-- Intervals in which a device may have missed reads, newest first.
+SELECT kind, from_at, until_at, seq_from, seq_to, missed, recorded_at, filled_at
+  FROM missed_reads WHERE device_id = %(id)s ORDER BY until_at DESC, kind, seq_from DESC LIMIT %(limit)s;
+
+-- name: believed_fixes
+-- Fixes of a tracker that are believed, in order.
+SELECT observed_at, lon, lat, acc_m
+  FROM position
+ WHERE device_id = %(id)s AND observed_at BETWEEN %(start)s AND %(until)s AND fix = 'valid' AND NOT flags && ARRAY['jump', 'low_accuracy']
+ ORDER BY observed_at, event_key LIMIT %(limit)s;
 
 -- name: device_antennas
 -- Where a device's antennas listen.

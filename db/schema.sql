@@ -46,6 +46,10 @@ BEGIN
     USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
+CREATE FUNCTION public.registry_changed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_notify('registry', ''); RETURN NULL; END $$;
+
 CREATE TABLE public.alert (
     alert_id text NOT NULL,
     tenant_id text NOT NULL,
@@ -278,6 +282,13 @@ CREATE TABLE public.device_event (
     content_hash bytea NOT NULL
 );
 
+CREATE TABLE public.device_heard (
+    device_id text NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    until_at timestamp with time zone NOT NULL,
+    CONSTRAINT device_heard_check CHECK ((until_at >= from_at))
+);
+
 CREATE TABLE public.device_state (
     device_id text NOT NULL,
     last_observed_at timestamp with time zone,
@@ -290,6 +301,12 @@ CREATE TABLE public.device_state (
     gaps bigint DEFAULT 0 NOT NULL,
     health jsonb DEFAULT '{}'::jsonb NOT NULL,
     skew_ms integer,
+    clock_offset_ms bigint,
+    clock_samples_ms bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    clock_sampled_at timestamp with time zone,
+    seq_spans jsonb DEFAULT '[]'::jsonb NOT NULL,
+    heard_from timestamp with time zone,
+    heard_until timestamp with time zone,
     CONSTRAINT device_state_presence_check CHECK ((presence = ANY (ARRAY['online'::text, 'offline'::text])))
 );
 
@@ -555,7 +572,8 @@ CREATE TABLE public.goods_position (
     previous_zone_id text,
     reads bigint DEFAULT 1 NOT NULL,
     absorbed bigint DEFAULT 0 NOT NULL,
-    rssi_dbm real
+    rssi_dbm real,
+    pending jsonb
 );
 
 CREATE TABLE public.goods_unit (
@@ -775,6 +793,21 @@ ALTER TABLE public.margin_call_event ALTER COLUMN event_id ADD GENERATED ALWAYS 
     CACHE 1
 );
 
+CREATE TABLE public.missed_reads (
+    device_id text NOT NULL,
+    kind text NOT NULL,
+    from_at timestamp with time zone NOT NULL,
+    until_at timestamp with time zone NOT NULL,
+    seq_from bigint DEFAULT 0 NOT NULL,
+    seq_to bigint DEFAULT 0 NOT NULL,
+    missed bigint,
+    recorded_at timestamp with time zone NOT NULL,
+    filled_at timestamp with time zone,
+    CONSTRAINT missed_reads_check CHECK ((until_at >= from_at)),
+    CONSTRAINT missed_reads_kind_check CHECK ((kind = ANY (ARRAY['SEQ_GAP'::text, 'SEQ_RESET'::text, 'OVERFLOW'::text, 'DROPPED'::text]))),
+    CONSTRAINT missed_reads_missed_check CHECK ((missed > 0))
+);
+
 CREATE TABLE public.movement (
     movement_id bigint NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
@@ -791,8 +824,10 @@ CREATE TABLE public.movement (
     evidence jsonb DEFAULT '{}'::jsonb NOT NULL,
     corrects bigint,
     recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    revision integer DEFAULT 0 NOT NULL,
     CONSTRAINT movement_check CHECK (((kind = 'CORRECTION'::text) = (corrects IS NOT NULL))),
-    CONSTRAINT movement_kind_check CHECK ((kind = ANY (ARRAY['APPEARED'::text, 'ZONE_CHANGE'::text, 'SITE_CHANGE'::text, 'GATE_OUT'::text, 'GATE_IN'::text, 'TID_MISMATCH'::text, 'FENCE_EXIT'::text, 'FENCE_ENTER'::text, 'CORRECTION'::text])))
+    CONSTRAINT movement_kind_check CHECK ((kind = ANY (ARRAY['APPEARED'::text, 'ZONE_CHANGE'::text, 'SITE_CHANGE'::text, 'GATE_OUT'::text, 'GATE_IN'::text, 'TID_MISMATCH'::text, 'FENCE_EXIT'::text, 'FENCE_ENTER'::text, 'CORRECTION'::text]))),
+    CONSTRAINT movement_revision_check CHECK ((revision >= 0))
 );
 
 ALTER TABLE public.movement ALTER COLUMN movement_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -914,6 +949,27 @@ CREATE TABLE public.price_quote (
     CONSTRAINT price_quote_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT price_quote_status_check CHECK ((status = ANY (ARRAY['ACCEPTED'::text, 'QUARANTINED'::text, 'REFUSED'::text]))),
     CONSTRAINT price_quote_vat_rate_check CHECK (((vat_rate >= (0)::numeric) AND (vat_rate < (1)::numeric)))
+);
+
+CREATE TABLE public.read_policy (
+    device_id text,
+    site text,
+    device_class text,
+    smoothing_s integer,
+    window_s integer,
+    reads_min integer,
+    clear_dbm real,
+    lead_db real,
+    strong_db real,
+    return_within_s integer,
+    CONSTRAINT read_policy_clear_dbm_check CHECK (((clear_dbm >= ('-110'::integer)::double precision) AND (clear_dbm <= (0)::double precision))),
+    CONSTRAINT read_policy_device_class_check CHECK ((device_class = ANY (ARRAY['rfid'::text, 'gate'::text, 'gps'::text, 'wms'::text, 'sensor'::text, 'gw'::text]))),
+    CONSTRAINT read_policy_lead_db_check CHECK (((lead_db >= (0)::double precision) AND (lead_db <= (60)::double precision))),
+    CONSTRAINT read_policy_reads_min_check CHECK (((reads_min >= 1) AND (reads_min <= 100))),
+    CONSTRAINT read_policy_return_within_s_check CHECK (((return_within_s >= 0) AND (return_within_s <= 86400))),
+    CONSTRAINT read_policy_smoothing_s_check CHECK (((smoothing_s >= 0) AND (smoothing_s <= 86400))),
+    CONSTRAINT read_policy_strong_db_check CHECK (((strong_db >= (0)::double precision) AND (strong_db <= (60)::double precision))),
+    CONSTRAINT read_policy_window_s_check CHECK (((window_s >= 1) AND (window_s <= 3600)))
 );
 
 CREATE TABLE public.receipt_item (
@@ -1202,6 +1258,9 @@ ALTER TABLE ONLY public.declared_movement
 ALTER TABLE ONLY public.device_event
     ADD CONSTRAINT device_event_pkey PRIMARY KEY (observed_at, device_id, type, event_key);
 
+ALTER TABLE ONLY public.device_heard
+    ADD CONSTRAINT device_heard_pkey PRIMARY KEY (device_id, from_at);
+
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (device_id);
 
@@ -1301,6 +1360,9 @@ ALTER TABLE ONLY public.margin_call
 ALTER TABLE ONLY public.margin_call
     ADD CONSTRAINT margin_call_valuation_id_key UNIQUE (valuation_id);
 
+ALTER TABLE ONLY public.missed_reads
+    ADD CONSTRAINT missed_reads_pkey PRIMARY KEY (device_id, kind, from_at, seq_from, seq_to);
+
 ALTER TABLE ONLY public.movement
     ADD CONSTRAINT movement_pkey PRIMARY KEY (movement_id);
 
@@ -1330,6 +1392,9 @@ ALTER TABLE ONLY public.price_quote
 
 ALTER TABLE ONLY public.price_quote
     ADD CONSTRAINT price_quote_pkey PRIMARY KEY (price_id);
+
+ALTER TABLE ONLY public.read_policy
+    ADD CONSTRAINT read_policy_device_id_site_device_class_key UNIQUE NULLS NOT DISTINCT (device_id, site, device_class);
 
 ALTER TABLE ONLY public.receipt_item
     ADD CONSTRAINT receipt_item_pkey PRIMARY KEY (receipt_no, goods_id);
@@ -1450,15 +1515,21 @@ CREATE INDEX ledger_posting_goods ON public.ledger_posting USING btree (goods_id
 
 CREATE UNIQUE INDEX legal_hold_once ON public.legal_hold USING btree (subject_kind, subject_id) WHERE (lifted_at IS NULL);
 
+CREATE INDEX missed_reads_recent ON public.missed_reads USING btree (device_id, until_at DESC);
+
+CREATE UNIQUE INDEX movement_corrected_once ON public.movement USING btree (corrects) WHERE (corrects IS NOT NULL);
+
 CREATE INDEX movement_corrects ON public.movement USING btree (corrects) WHERE (corrects IS NOT NULL);
 
 CREATE INDEX movement_goods ON public.movement USING btree (goods_id, occurred_at DESC);
 
-CREATE UNIQUE INDEX movement_once ON public.movement USING btree (occurred_at, device_id, kind, COALESCE(tag_epc, ''::text), COALESCE(vehicle_plate, ''::text), COALESCE(corrects, (0)::bigint));
+CREATE UNIQUE INDEX movement_once ON public.movement USING btree (occurred_at, device_id, kind, COALESCE(tag_epc, ''::text), COALESCE(vehicle_plate, ''::text), COALESCE(from_zone_id, ''::text), COALESCE(to_zone_id, ''::text), COALESCE((evidence ->> 'warehouse_id'::text), ''::text), COALESCE(corrects, (0)::bigint), revision);
 
 CREATE INDEX movement_recorded ON public.movement USING btree (movement_id, kind);
 
 CREATE INDEX movement_recorded_xid ON public.movement USING btree (recorded_xid, movement_id);
+
+CREATE INDEX movement_tag ON public.movement USING btree (tag_epc, occurred_at DESC) WHERE (tag_epc IS NOT NULL);
 
 CREATE INDEX observation_goods ON public.observation USING btree (goods_id, observed_at DESC) WHERE (goods_id IS NOT NULL);
 
@@ -1544,6 +1615,8 @@ CREATE TRIGGER margin_call_event_append_only BEFORE DELETE OR UPDATE ON public.m
 
 CREATE TRIGGER movement_append_only BEFORE DELETE OR UPDATE ON public.movement FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
+CREATE TRIGGER read_policy_notify AFTER INSERT OR DELETE OR UPDATE ON public.read_policy FOR EACH STATEMENT EXECUTE FUNCTION public.registry_changed();
+
 CREATE TRIGGER refused_command_append_only BEFORE DELETE OR UPDATE ON public.refused_command FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 ALTER TABLE ONLY public.alert_event
@@ -1590,6 +1663,9 @@ ALTER TABLE ONLY public.device_event
 
 ALTER TABLE ONLY public.device
     ADD CONSTRAINT device_gateway_device_id_fkey FOREIGN KEY (gateway_device_id) REFERENCES public.device(device_id);
+
+ALTER TABLE ONLY public.device_heard
+    ADD CONSTRAINT device_heard_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
 
 ALTER TABLE ONLY public.device_state
     ADD CONSTRAINT device_state_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
@@ -1732,6 +1808,9 @@ ALTER TABLE ONLY public.margin_call
 ALTER TABLE ONLY public.margin_call
     ADD CONSTRAINT margin_call_valuation_id_fkey FOREIGN KEY (valuation_id) REFERENCES public.valuation(valuation_id);
 
+ALTER TABLE ONLY public.missed_reads
+    ADD CONSTRAINT missed_reads_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
+
 ALTER TABLE ONLY public.movement
     ADD CONSTRAINT movement_corrects_fkey FOREIGN KEY (corrects) REFERENCES public.movement(movement_id);
 
@@ -1758,6 +1837,9 @@ ALTER TABLE ONLY public.pledge
 
 ALTER TABLE ONLY public.price_quote
     ADD CONSTRAINT price_quote_commodity_code_fkey FOREIGN KEY (commodity_code) REFERENCES public.commodity(commodity_code);
+
+ALTER TABLE ONLY public.read_policy
+    ADD CONSTRAINT read_policy_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
 
 ALTER TABLE ONLY public.receipt_item
     ADD CONSTRAINT receipt_item_goods_id_fkey FOREIGN KEY (goods_id) REFERENCES public.goods_unit(goods_id);

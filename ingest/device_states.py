@@ -1,14 +1,17 @@
-"""What a batch tells about its devices: last signs of life, presence, health, gaps in their numbering. Pure, by event time."""
+"""What a batch tells about its devices: signs of life, presence, health, clock, missing messages. Pure, by event time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from collateral.heard import Run, joined
+from collateral.sightings import SILENT_GRACE
+from ingest import clocks, gaps
+from ingest.gaps import Epoch, Missed, MissedKind, Span
 from ingest.readings import StateUpdate
 
-SEQ_JUMP_MAX = 1_000_000  # a larger step is another counter, not a gap
 SKEW_MS_MAX = 2**31 - 1
 
 
@@ -21,89 +24,119 @@ class KnownState:
     presence_at: datetime | None = None
     last_seq: int | None = None
     health: dict[str, Any] = field(default_factory=dict)
+    seq_spans: list[Epoch] = field(default_factory=list)
+    clock_samples_ms: list[int] = field(default_factory=list)
+    clock_sampled_at: datetime | None = None
+    heard_from: datetime | None = None
+    heard_until: datetime | None = None
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """Spans of numbers; of a device that was known before spans were kept, its last number."""
+        if self.seq_spans or self.last_seq is None or self.last_observed_at is None:
+            return self.seq_spans
+        return [[Span(self.last_seq, self.last_seq, self.last_observed_at, self.last_observed_at)]]
+
+    @property
+    def heard(self) -> list[Run]:
+        """The present run of signs of life, if there is one."""
+        return [] if self.heard_from is None or self.heard_until is None else [Run(self.heard_from, self.heard_until)]
 
 
 @dataclass
 class News:
-    """Everything that one batch says about one device."""
+    """Everything that one batch says about one device. overflows: (event time, readings that the device says were lost)."""
 
     observed_at: datetime | None = None
     received_at: datetime | None = None
-    skew_ms: int | None = None
-    missed: int = 0
-    updates: list[tuple[StateUpdate, datetime, bool]] = field(
-        default_factory=list
-    )  # update, received_at, whether it came for the first time
+    newest_at: datetime | None = None  # event time of the newest message by receipt
+    least_delay: timedelta | None = None
+    overflows: list[tuple[datetime, int]] = field(default_factory=list)
+    never_came: list[Missed] = field(default_factory=list)  # known from elsewhere than the numbers in updates
+    updates: list[tuple[StateUpdate, datetime]] = field(default_factory=list)  # update, received_at
+    _runs: list[list[datetime]] = field(default_factory=list)
 
-    def heard(self, observed_at: datetime | None, received_at: datetime) -> None:
-        """A message of the device; observed_at None = it carries no time of its own."""
+    def heard(self, observed_at: datetime | None, received_at: datetime, *, own_time: bool = True) -> None:
+        """A message of the device; observed_at None = it carries no time of its own; own_time False = we put it in."""
         if self.received_at is None or received_at >= self.received_at:
             self.received_at = received_at
             if observed_at is not None:
-                skew_ms = int((received_at - observed_at).total_seconds() * 1000)
-                self.skew_ms = max(-SKEW_MS_MAX, min(SKEW_MS_MAX, skew_ms))
-        if observed_at is not None and (self.observed_at is None or observed_at > self.observed_at):
+                self.newest_at = observed_at
+        if observed_at is None:
+            return
+        if self.observed_at is None or observed_at > self.observed_at:
             self.observed_at = observed_at
+        if own_time:
+            delay = received_at - observed_at
+            if self.least_delay is None or delay < self.least_delay:
+                self.least_delay = delay
+        run = self._runs[-1] if self._runs else None
+        if run is not None and run[0] <= observed_at <= run[1]:
+            return
+        if run is None or not run[0] - SILENT_GRACE <= observed_at <= run[1] + SILENT_GRACE:
+            self._runs.append([observed_at, observed_at])
+        elif observed_at < run[0]:
+            run[0] = observed_at
+        else:
+            run[1] = observed_at
+
+    @property
+    def skew_ms(self) -> int | None:
+        """Delay of the newest message."""
+        if self.newest_at is None or self.received_at is None:
+            return None
+        ms = int((self.received_at - self.newest_at).total_seconds() * 1000)
+        return max(-SKEW_MS_MAX, min(SKEW_MS_MAX, ms))
+
+    @property
+    def runs(self) -> list[Run]:
+        """Signs of life in this batch."""
+        return joined((Run(*r) for r in self._runs), SILENT_GRACE)
 
 
-def seq_gaps(known: KnownState, updates: list[tuple[StateUpdate, datetime, bool]]) -> tuple[int | None, int]:
-    """Newest sequence number and by how much the count of missing ones changes.
+@dataclass(frozen=True)
+class Told:
+    """A row for `put_device_states`, and what goes beside it. runs: to be merged with earlier ones; empty = the present run says it all."""
 
-    A message that fills a gap late takes it back; a lower number with a later time is a restart of the device.
-    """
-    last, newest, gaps = known.last_seq, known.last_observed_at, 0
-    for at, seq, fresh in sorted((u.observed_at or received, s, fresh) for u, received, fresh in updates for s in u.seqs):
-        if last is None:
-            last = seq
-        elif seq > last:
-            gaps += seq - last - 1 if seq - last <= SEQ_JUMP_MAX else 0
-            last = seq
-        elif seq < last and newest is not None and at > newest:
-            last = seq
-        elif seq < last and fresh:
-            gaps -= 1
-        newest = at if newest is None or at > newest else newest
-    return last, gaps
+    row: dict[str, Any]
+    opened: list[Missed]
+    filled: list[Missed]
+    runs: list[Run]
 
 
-def seq_reset_at(known: KnownState, updates: list[tuple[StateUpdate, datetime, bool]]) -> datetime | None:
-    """When the device began to number its messages anew, by its own clock: a lower number with a later time. None = it did not."""
-    last, newest, found = known.last_seq, known.last_observed_at, None
-    for at, seq, fresh in sorted((u.observed_at or received, s, fresh) for u, received, fresh in updates for s in u.seqs):
-        if last is not None and seq < last and newest is not None and at > newest and fresh:
-            found = at
-        last = seq if last is None or seq > last or (newest is not None and at > newest) else last
-        newest = at if newest is None or at > newest else newest
-    return found
-
-
-def device_state_row(device_id: str, known: KnownState, news: News) -> dict[str, Any]:
-    """A row for `put_device_states`."""
-    last_seq, gaps = seq_gaps(known, news.updates)
+def device_state(device_id: str, known: KnownState, news: News, silence_max: timedelta) -> Told:
+    """What the batch makes of the device's state."""
+    folded = gaps.fold(known.epochs, ((u.observed_at or received, s) for u, received in news.updates for s in u.seqs))
+    opened = [*folded.opened, *news.never_came]
+    for at, missed in news.overflows:
+        if missed > 0:
+            before = min(at, known.last_observed_at or at)
+            opened.append(Missed(MissedKind.OVERFLOW, before, at, missed=missed))
+    samples, sampled_at = clocks.sampled(known.clock_samples_ms, known.clock_sampled_at, news.least_delay, news.received_at)
     row: dict[str, Any] = {
         "device_id": device_id,
         "last_observed_at": news.observed_at,
         "last_received_at": news.received_at,
-        "last_seq": last_seq,
+        "last_seq": folded.epochs[-1][-1].last if folded.epochs else None,
+        "seq_spans": folded.epochs,
         "skew_ms": news.skew_ms,
+        "clock_samples_ms": samples,
+        "clock_sampled_at": sampled_at,
+        "clock_offset_ms": clocks.offset_ms(samples),
     }
     health_at, presence_at, health = known.last_health_at, known.presence_at, dict(known.health)
-    reset_at = seq_reset_at(known, news.updates)
-    if reset_at is not None:
-        health |= {"seq_resets": int(health.get("seq_resets") or 0) + 1, "seq_reset_at": reset_at}
-        row["health"] = health
-    if gaps > 0:
-        health["seq_gap_at"] = news.received_at
-        row["health"] = health
-    for update, received_at, _ in news.updates:
+    for update, received_at in news.updates:
         at = update.observed_at or received_at
         if update.health is not None and (health_at is None or at >= health_at):
+            if update.dropped_total is not None:
+                total = health.get("dropped_total")
+                total = total if isinstance(total, int) else 0
+                rise = update.dropped_total - total if update.dropped_total >= total else update.dropped_total
+                if rise > 0:
+                    opened.append(Missed(MissedKind.DROPPED, min(at, health_at or at), at, missed=rise))
             health |= update.health
             health_at = at
             if update.dropped_total is not None:
-                before = health.get("dropped_total")
-                before = before if isinstance(before, int) else 0
-                gaps += update.dropped_total - before if update.dropped_total >= before else update.dropped_total
                 health["dropped_total"] = update.dropped_total
             row |= {"health": health, "last_health_at": health_at}
         if update.clock_offset_ms is not None and at >= (health_at or at):
@@ -111,4 +144,9 @@ def device_state_row(device_id: str, known: KnownState, news: News) -> dict[str,
         if update.presence is not None and (presence_at is None or received_at >= presence_at):
             presence_at = received_at
             row |= {"presence": update.presence, "presence_text": update.presence_text or update.presence, "presence_at": presence_at}
-    return {**row, "gaps": gaps + news.missed}
+    change = sum(m.missed or 0 for m in opened) - sum(m.missed or 0 for m in folded.filled)
+    runs = joined([*known.heard, *news.runs], silence_max)
+    plain = len(runs) <= 1 and (not runs or not known.heard or runs[0].from_at == known.heard_from) and bool(known.heard)
+    if runs:
+        row |= {"heard_from": runs[-1].from_at, "heard_until": runs[-1].until_at}
+    return Told({**row, "gaps": change}, opened, folded.filled, [] if plain or not runs else runs)

@@ -1,7 +1,7 @@
 -- name: lock_sightings
 -- Present sightings of these tags, locked in one order by all workers.
 SELECT tag_epc, goods_id, device_id, antenna, zone_id, warehouse_id, tid, entered_at, first_stored_at, last_seen_at, previous_zone_id, reads,
-       absorbed, rssi_dbm
+       absorbed, rssi_dbm, pending
   FROM goods_position WHERE tag_epc = ANY(%(epcs)s) ORDER BY tag_epc FOR UPDATE;
 
 -- name: copy_sightings
@@ -27,11 +27,14 @@ UPDATE goods_position p SET last_seen_at = n.last_seen_at, reads = n.reads, abso
  WHERE p.tag_epc = n.tag_epc AND n.last_seen_at >= p.last_seen_at;
 
 -- name: late_reads_already_told
--- Which late reads fall into the smoothing time of a stored row: they were absorbed then, or say nothing new now.
+-- Which late reads fall into the smoothing time of a stored row, with nothing of the tag stored between: they were absorbed then, or say nothing new.
 SELECT n.no
-  FROM json_to_recordset(%(rows)s::json) AS n (no integer, observed_at timestamptz, device_id text, tag_epc text, antenna integer)
- WHERE EXISTS (SELECT FROM observation o WHERE o.tag_epc = n.tag_epc AND o.device_id = n.device_id AND o.antenna = n.antenna
-                  AND o.observed_at < n.observed_at AND o.observed_at >= n.observed_at - %(smoothing)s)
+  FROM json_to_recordset(%(rows)s::json) AS n (no integer, observed_at timestamptz, device_id text, tag_epc text, antenna integer, smoothing_s float)
+ CROSS JOIN LATERAL (
+       SELECT o.device_id, o.antenna FROM observation o
+        WHERE o.tag_epc = n.tag_epc AND o.observed_at < n.observed_at AND o.observed_at >= n.observed_at - n.smoothing_s * interval '1 second'
+        ORDER BY o.observed_at DESC, o.device_id DESC, o.antenna DESC LIMIT 1) b
+ WHERE b.device_id = n.device_id AND b.antenna = n.antenna
    AND NOT EXISTS (SELECT FROM observation o WHERE o.tag_epc = n.tag_epc AND o.device_id = n.device_id AND o.antenna = n.antenna
                       AND o.observed_at = n.observed_at);
 
@@ -123,54 +126,12 @@ SELECT n.goods_id, m.occurred_at, m.kind
   FROM json_to_recordset(%(rows)s::json) AS n (goods_id text, from_ timestamptz, until timestamptz)
  CROSS JOIN LATERAL (
        (SELECT occurred_at, kind FROM movement WHERE goods_id = n.goods_id AND kind IN ('GATE_OUT', 'GATE_IN') AND occurred_at < n.from_
+           AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = movement.movement_id)
          ORDER BY occurred_at DESC LIMIT 1)
         UNION ALL
        SELECT occurred_at, kind FROM movement WHERE goods_id = n.goods_id AND kind IN ('GATE_OUT', 'GATE_IN')
-          AND occurred_at BETWEEN n.from_ AND n.until + %(pass_max)s) m;
-
--- name: lock_vehicles
--- Where these trackers were last.
-SELECT device_id, observed_at, warehouse_id FROM vehicle_position WHERE device_id = ANY(%(devices)s) ORDER BY device_id FOR UPDATE;
-
--- name: fix_before
--- The newest usable fix of a tracker before an instant.
-SELECT observed_at, received_at, lon, lat, acc_m
-  FROM position WHERE device_id = %(device_id)s AND observed_at < %(before)s AND observed_at > %(before)s - interval '7 days'
-   AND fix = 'valid' AND (acc_m IS NULL OR acc_m <= %(acc_m_max)s)
- ORDER BY observed_at DESC LIMIT 1;
-
--- name: fixes_around
--- Usable fixes of a tracker between two instants, the one before and those after them, up to the newest known.
-SELECT observed_at, received_at, lon, lat, acc_m, goods FROM (
-  (SELECT * FROM position WHERE device_id = %(device_id)s AND observed_at < %(from_)s AND observed_at > %(from_)s - interval '7 days'
-      AND fix = 'valid' AND (acc_m IS NULL OR acc_m <= %(acc_m_max)s) ORDER BY observed_at DESC LIMIT 1)
-   UNION ALL
-  (SELECT * FROM position WHERE device_id = %(device_id)s AND observed_at BETWEEN %(from_)s AND %(until)s
-      AND fix = 'valid' AND (acc_m IS NULL OR acc_m <= %(acc_m_max)s))
-   UNION ALL
-  (SELECT * FROM position WHERE device_id = %(device_id)s AND observed_at > %(until)s AND observed_at <= %(last_at)s
-      AND fix = 'valid' AND (acc_m IS NULL OR acc_m <= %(acc_m_max)s) ORDER BY observed_at LIMIT 1000)) p
- ORDER BY observed_at, event_key;
-
--- name: crossings_since
--- Fence crossings told of a tracker, from some time before an instant, for what held then.
-SELECT occurred_at, kind, evidence->>'warehouse_id'
-  FROM movement WHERE device_id = %(device_id)s AND kind IN ('FENCE_EXIT', 'FENCE_ENTER') AND occurred_at > %(since)s::timestamptz - interval '30 days'
- ORDER BY occurred_at, movement_id;
-
--- name: correct_vehicle
--- Late fixes showed that the newest one is on another side of a fence than it seemed.
-UPDATE vehicle_position SET warehouse_id = %(warehouse_id)s WHERE device_id = %(device_id)s;
-
--- name: put_vehicles
--- Where trackers are now; an older fix does not overwrite.
-INSERT INTO vehicle_position AS v (device_id, vehicle_plate, observed_at, lon, lat, speed_mps, warehouse_id, goods)
-SELECT device_id, vehicle_plate, observed_at, lon, lat, speed_mps, warehouse_id, goods
-  FROM json_to_recordset(%(rows)s::json) AS n (device_id text, vehicle_plate text, observed_at timestamptz, lon double precision,
-       lat double precision, speed_mps real, warehouse_id text, goods text[]) ORDER BY device_id
-    ON CONFLICT (device_id) DO UPDATE SET vehicle_plate = excluded.vehicle_plate, observed_at = excluded.observed_at, lon = excluded.lon,
-       lat = excluded.lat, speed_mps = excluded.speed_mps, warehouse_id = excluded.warehouse_id, goods = excluded.goods
- WHERE excluded.observed_at > v.observed_at;
+          AND occurred_at BETWEEN n.from_ AND n.until + %(pass_max)s
+          AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = movement.movement_id)) m;
 
 -- name: insert_movements
 -- What the batch showed; the same movement is told once.
@@ -192,7 +153,8 @@ INSERT INTO device_state (device_id) SELECT d FROM unnest(%(devices)s::text[]) d
 
 -- name: lock_device_states
 -- State of these devices, locked in one order.
-SELECT device_id, last_observed_at, last_health_at, presence_at, last_seq, health
+SELECT device_id, last_observed_at, last_health_at, presence_at, last_seq, health, seq_spans, clock_samples_ms, clock_sampled_at, heard_from,
+       heard_until
   FROM device_state WHERE device_id = ANY(%(devices)s) ORDER BY device_id FOR UPDATE;
 
 -- name: put_device_states
@@ -202,10 +164,13 @@ UPDATE device_state d
        last_health_at = greatest(d.last_health_at, n.last_health_at), health = coalesce(n.health, d.health),
        presence = coalesce(n.presence, d.presence), presence_text = coalesce(n.presence_text, d.presence_text),
        presence_at = coalesce(n.presence_at, d.presence_at), last_seq = coalesce(n.last_seq, d.last_seq), gaps = greatest(0, d.gaps + n.gaps),
-       skew_ms = coalesce(n.skew_ms, d.skew_ms)
+       skew_ms = coalesce(n.skew_ms, d.skew_ms), seq_spans = n.seq_spans,
+       clock_samples_ms = n.clock_samples_ms, clock_sampled_at = n.clock_sampled_at, clock_offset_ms = n.clock_offset_ms,
+       heard_from = coalesce(n.heard_from, d.heard_from), heard_until = coalesce(n.heard_until, d.heard_until)
   FROM json_to_recordset(%(rows)s::json) AS n (device_id text, last_observed_at timestamptz, last_received_at timestamptz,
        last_health_at timestamptz, health jsonb, presence text, presence_text text, presence_at timestamptz, last_seq bigint, gaps bigint,
-       skew_ms integer)
+       skew_ms integer, seq_spans jsonb, clock_samples_ms bigint[], clock_sampled_at timestamptz, clock_offset_ms bigint,
+       heard_from timestamptz, heard_until timestamptz)
  WHERE d.device_id = n.device_id;
 
 -- name: put_dead_letters

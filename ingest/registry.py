@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from collateral.zones import Fence
 from db.sql import load_queries
+from ingest.zones_evidence import ReadPolicy
 
 log = logging.getLogger(__name__)
 _Q = load_queries(__file__, "registry.sql")
@@ -39,6 +40,7 @@ class Device:
     lon: float | None
     lat: float | None
     enabled: bool
+    expected_interval_s: int = 60
 
     def claimed(self, name: str) -> tuple[str, ...]:
         """Values that its payloads may carry under this name."""
@@ -89,6 +91,7 @@ class _Tables:
     antennas: dict[tuple[str, int], list[Span]] = field(default_factory=dict)
     zones: dict[str, Zone] = field(default_factory=dict)
     fences: list[tuple[str, Fence]] = field(default_factory=list)
+    policies: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Registry:
@@ -172,6 +175,18 @@ class Registry:
         """Warehouse id and fence of each warehouse."""
         return self._tables.fences
 
+    def read_policy(self, device: Device, default: ReadPolicy) -> ReadPolicy:
+        """How this device's reads are weighed: each threshold from the most exact row that says it, else the default."""
+        said: dict[str, Any] = {}
+        for row in self._tables.policies:
+            own = {"device_id": device.device_id, "site": device.site, "device_class": device.device_class}
+            if all(row[name] in (None, value) for name, value in own.items()):
+                said = {**{k: v for k, v in row.items() if v is not None}, **said}
+        spans = {f"{n}_s": n for n in ("smoothing", "window", "return_within")}
+        changes: dict[str, Any] = {spans[k]: timedelta(seconds=v) for k, v in said.items() if k in spans}
+        changes |= {k: said[k] for k in ("reads_min", "clear_dbm", "lead_db", "strong_db") if k in said}
+        return replace(default, **changes)
+
     def learn_tags(self, conn: psycopg.Connection[Any], epcs: Iterable[str]) -> None:
         """Load the bindings of tags not yet known. A tag without any is asked for again after unknown_retry_s."""
         now = time.monotonic()
@@ -212,6 +227,7 @@ def _load(conn: psycopg.Connection[Any]) -> _Tables:
             tables.antennas.setdefault((row["device_id"], row["antenna"]), []).append(
                 Span(row["valid_from"], row["valid_to"], row["zone_id"])
             )
+        tables.policies = cur.execute(_Q["read_policies"]).fetchall()
         for row in cur.execute(_Q["fences"]):
             try:
                 tables.fences.append((row["warehouse_id"], Fence.from_geojson(row["fence"])))

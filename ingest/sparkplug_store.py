@@ -15,6 +15,7 @@ import psycopg
 from db.sql import load_queries
 from ingest import wire
 from ingest.formats import decode
+from ingest.gaps import Missed, MissedKind
 from ingest.readings import (
     DecodeContext,
     DeviceEvent,
@@ -39,13 +40,13 @@ Conn = psycopg.Connection[Any]
 NodeKey = tuple[str, str]
 
 
-def understand(conn: Conn, screened: Screened, registry: Registry, *, reorder: timedelta) -> dict[str, int]:
-    """Turn what nodes said into readings of the batch. Returns by device how many messages are known never to have come."""
+def understand(conn: Conn, screened: Screened, registry: Registry, *, reorder: timedelta) -> list[tuple[str, Missed]]:
+    """Turn what nodes said into readings of the batch. Returns by device the messages that are known never to have come."""
     said: defaultdict[NodeKey, list[NodeSaid]] = defaultdict(list)
     for one in screened.nodes:
         said[one.topic.group, one.topic.node].append(one)
     if not said:
-        return {}
+        return []
     keys = [{"group_id": g, "node_id": n, "device_id": said[g, n][0].device.device_id} for g, n in sorted(said)]
     _run(conn, "make_nodes", keys)
     sessions = {(row[0], row[1]): Session(*row[2:]) for row in _run(conn, "lock_nodes", keys)}
@@ -54,7 +55,7 @@ def understand(conn: Conn, screened: Screened, registry: Registry, *, reorder: t
         found = _again(said[group, node][0], topic, payload, received_at)
         if found is not None:
             waiting[group, node].append(found)
-    missed: dict[str, int] = {}
+    missed: list[tuple[str, Missed]] = []
     rows, still = [], []
     for key, session in sessions.items():
         ones = said[key]
@@ -62,7 +63,9 @@ def understand(conn: Conn, screened: Screened, registry: Registry, *, reorder: t
         done = advance(session, arrivals, now=max(o.source.received_at for o in ones), reorder=reorder)
         _keep(done, screened, registry)
         device_id = ones[0].device.device_id
-        missed[device_id] = missed.get(device_id, 0) + done.missed
+        if done.missed:
+            times = [a.received_at for a in arrivals]  # a node's numbers carry no time of their own
+            missed.append((device_id, Missed(MissedKind.SEQ_GAP, min(times), max(times), missed=done.missed)))
         rows.append({"group_id": key[0], "node_id": key[1], **asdict(done.session)})
         still += [_waiting_row(key, a.origin.source) for a in done.waiting]
     _run(conn, "put_nodes", rows)

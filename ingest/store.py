@@ -13,32 +13,21 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
+from collateral.heard import silence_max
 from db.sql import load_queries
-from ingest import dead_letters, sparkplug_store
-from ingest.device_states import KnownState, News, device_state_row
-from ingest.movements import (
-    FENCE_ACCURACY_MAX_M,
-    GATE_PASS_MAX,
-    Change,
-    Crossing,
-    GateRead,
-    Movement,
-    MovementKind,
-    Outcome,
-    Sighting,
-    VehicleFix,
-    decided_passage,
-    fence_crossings,
-    fence_side,
-    gate_passages,
-    sight,
-    untold,
-)
-from ingest.readings import DeviceEvent, Fix
+from ingest import corrections, dead_letters, device_facts, sparkplug_store
+from ingest.device_states import KnownState, News, device_state
+from ingest.gaps import Epoch
+from ingest.gates import GATE_PASS_MAX, GateRead, gate_passages
+from ingest.movements import Change, Movement, MovementKind, Outcome, Sighting, decided_passage, sight
+from ingest.readings import DeviceEvent
 from ingest.registry import Registry
+from ingest.restate import Cause
 from ingest.rows import observation_rows, sighting_rows
 from ingest.screen import FOREIGN_TAG, Delivery, Fixed, Happening, Observation, Refused, Screened
 from ingest.tally import Fate, Sums, Tally
+from ingest.vehicles import Vehicles
+from ingest.zones_evidence import Pending, ReadPolicy
 
 _Q = load_queries(__file__)
 _OUR_TIME_FLAGS = {"clock_unset", "future_time"}
@@ -81,6 +70,8 @@ class _Batch:
         self.tally = Tally()
         self.refused: list[Refused] = list(screened.refused)
         self.movements: list[Movement] = []
+        self.again: list[Movement] = []  # corrections, and what late messages showed
+        self.policies: dict[str, ReadPolicy] = {}
         self.fresh: set[int] = set()  # id() of deliveries that brought something new
         self.news: defaultdict[str, News] = defaultdict(News)
 
@@ -152,26 +143,54 @@ class _Batch:
             found = [o for o in found if FOREIGN_TAG not in o.flags]
         if not found:
             return
-        found.sort(key=_observed_at)
+        for order in (_antenna, _device_id, _observed_at):  # three stable sorts: reads of one instant have one order, whatever came first
+            found.sort(key=order)
         epcs = sorted({o.reading.epc for o in found})
         states: dict[str, Sighting] = {r[0]: Sighting(*r) for r in self.conn.execute(_Q["lock_sightings"], {"epcs": epcs})}
+        for state in states.values():
+            if state.pending is not None:
+                state.pending = msgspec.convert(state.pending, Pending)
         store, late = self._sight_all(found, states)
         self._copy(store)
-        late = self._not_yet_told(late)
-        stored = [*store, *self._insert_carefully(self.first_of_key(late, _observation_key))]
+        late = self._insert_carefully(self.first_of_key(self._not_yet_told(late), _observation_key))
+        if late:
+            self._retell(late, states)
         self._put_sightings(states)
-        self._gates([o for o in stored if o.zone is not None and o.zone.is_gate and o.goods_id is not None and o.reading.direction is None])
-        self.movements += [m for o in stored if o.reading.direction is not None and (m := decided_passage(o)) is not None]
+        self._gates(
+            [o for o in (*store, *late) if _in_gate_zone(o) and o.goods_id is not None and o.reading.direction is None],
+            {o.reading.epc: o for o in reversed(late) if _in_gate_zone(o) and o.reading.direction is None},
+        )
+        self.movements += [m for o in (*store, *late) if o.reading.direction is not None and (m := decided_passage(o)) is not None]
+
+    def policy(self, o: Observation) -> ReadPolicy:
+        device_id = o.device.device_id
+        found = self.policies.get(device_id)
+        if found is None:
+            found = self.policies[device_id] = self.registry.read_policy(o.device, ReadPolicy(smoothing=self.options.smoothing))
+        return found
+
+    def _retell(self, late: list[Observation], states: dict[str, Sighting]) -> None:
+        tags, again = corrections.retell(self.conn, self.registry, late, states, self.policy, self._place_of)
+        self.movements = [m for m in self.movements if m.tag_epc not in tags]
+        self.again += again
 
     def _sight_all(self, found: list[Observation], states: dict[str, Sighting]) -> tuple[list[Observation], list[Observation]]:
-        smoothing = self.options.smoothing
+        policies, place_of = self.policies, self._place_of
         store: list[Observation] = []
         late: list[Observation] = []
         keys: dict[tuple[Any, ...], Observation] = {}
         stored_at: defaultdict[tuple[str, str, int], list[datetime]] = defaultdict(list)
         for o in found:
             epc = o.reading.epc
-            state, outcome, movements = sight(states.get(epc), o, smoothing, self._place_of)
+            known = states.get(epc)
+            tie = (
+                known is not None
+                and known.change is not Change.NONE
+                and known.last_seen_at == o.reading.observed_at
+                and (known.antenna != o.reading.antenna or known.device_id != o.device.device_id)
+                and o.key not in keys
+            )
+            state, outcome, movements = sight(known, o, policies.get(o.device.device_id) or self.policy(o), place_of, tie)
             states[epc] = state
             if outcome is Outcome.ABSORB:
                 self.settle(o, Fate.ABSORBED)
@@ -185,6 +204,7 @@ class _Batch:
                 if first is not None:
                     self.repeated_or_conflict(o, first.content_hash)
                     continue
+                smoothing = self.policy(o).smoothing
                 told = not _at_gate(o) and any(
                     at - smoothing <= s < at for s in stored_at.get((epc, o.device.device_id, o.reading.antenna), ())
                 )
@@ -214,8 +234,6 @@ class _Batch:
 
     def _not_yet_told(self, late: list[Observation]) -> list[Observation]:
         """Late reads that are not within the smoothing time of a stored row of the same antenna; the others are settled."""
-        if not self.options.smoothing:
-            return late
         rows = [
             {
                 "no": i,
@@ -223,11 +241,12 @@ class _Batch:
                 "device_id": o.device.device_id,
                 "tag_epc": o.reading.epc,
                 "antenna": o.reading.antenna,
+                "smoothing_s": self.policy(o).smoothing.total_seconds(),
             }
             for i, o in enumerate(late)
-            if not _at_gate(o)
+            if not _at_gate(o) and self.policy(o).smoothing
         ]
-        told = {row[0] for row in self.run("late_reads_already_told", rows, smoothing=self.options.smoothing)}
+        told = {row[0] for row in self.run("late_reads_already_told", rows)}
         for no in told:
             self.settle(late[no], Fate.REPEATED)
         return [o for i, o in enumerate(late) if i not in told]
@@ -271,8 +290,10 @@ class _Batch:
                 for s in by_change[Change.EXTENDED]
             ],
         )
+        corrections.put_pending(self.conn, states.values())
 
-    def _gates(self, stored: list[Observation]) -> None:
+    def _gates(self, stored: list[Observation], late: dict[str, Observation]) -> None:
+        """late: the first late gate read of each tag that has one; the passages since then are told again."""
         windows: dict[tuple[str, str, str], dict[str, Any]] = {}
         for o in stored:
             assert o.zone is not None
@@ -283,7 +304,8 @@ class _Batch:
                 key,
                 {"goods_id": key[0], "tag_epc": key[1], "warehouse_id": key[2], "from_": at - GATE_PASS_MAX, "until": at + GATE_PASS_MAX},
             )
-            window["from_"], window["until"] = min(window["from_"], at - GATE_PASS_MAX), max(window["until"], at + GATE_PASS_MAX)
+            around = 3 * GATE_PASS_MAX if key[1] in late else GATE_PASS_MAX
+            window["from_"], window["until"] = min(window["from_"], at - around), max(window["until"], at + around)
         if not windows:
             return
         reads: defaultdict[tuple[str, str, str], list[GateRead]] = defaultdict(list)
@@ -293,6 +315,12 @@ class _Batch:
         for goods_id, at, kind in self.run("passages_around", list(windows.values()), pass_max=GATE_PASS_MAX):
             known[goods_id].add((at, MovementKind(kind)))
         for (goods_id, epc, _), found in reads.items():
+            if epc in late:
+                o = late[epc]
+                cause = Cause("late_gate_read", o.device.device_id, o.reading.observed_at, o.source.received_at)
+                until = max(r.observed_at for r in found)
+                self.again += corrections.retell_passages(self.conn, epc, goods_id, found, o.reading.observed_at, until, cause)
+                continue
             made = gate_passages(epc, goods_id, found, sorted(known[goods_id]))
             known[goods_id].update((m.occurred_at, m.kind) for m in made)  # another tag of the same goods tells nothing more
             self.movements += made
@@ -327,69 +355,14 @@ class _Batch:
             lambda p: {"device_id": p.device.device_id, "event_key": p.reading.event_key},
         )
         found = self.first_of_key(found, _position_key)
-        stored = self.settle_kept(found, _position_key, "insert_positions", "position_hashes", [_position_row(p) for p in found])
-        self._vehicles([p for p in stored if p.fix is Fix.VALID and p.lon is not None])
-
-    def _vehicles(self, fixes: list[Fixed]) -> None:
-        by_device: defaultdict[str, list[Fixed]] = defaultdict(list)
-        for p in sorted(fixes, key=_observed_at):
-            by_device[p.device.device_id].append(p)
-        if not by_device:
+        if not found:
             return
-        known = {row[0]: (row[1], row[2]) for row in self.conn.execute(_Q["lock_vehicles"], {"devices": sorted(by_device)})}
-        rows = []
-        for device_id, found in by_device.items():
-            last_at, current = known.get(device_id, (None, None))
-            if last_at is not None and found[0].reading.observed_at < last_at:
-                current = self._late_fixes(device_id, [p for p in found if p.reading.observed_at < last_at], last_at, current)
-            newer = [p for p in found if last_at is None or p.reading.observed_at > last_at]
-            if not newer:
-                continue
-            previous: VehicleFix | None = None
-            if last_at is not None:
-                row = self.conn.execute(
-                    _Q["fix_before"],
-                    {"device_id": device_id, "before": newer[0].reading.observed_at, "acc_m_max": FENCE_ACCURACY_MAX_M},
-                ).fetchone()
-                previous = None if row is None else VehicleFix(*row)
-            device = newer[-1].device
-            current, crossings = fence_crossings(
-                device_id, device.vehicle_plate, self.registry.fences, current, previous, [_vehicle_fix(p) for p in newer]
-            )
-            self.movements += crossings
-            rows.append(
-                {
-                    "device_id": device_id,
-                    "vehicle_plate": device.vehicle_plate,
-                    "observed_at": newer[-1].reading.observed_at,
-                    "lon": newer[-1].lon,
-                    "lat": newer[-1].lat,
-                    "speed_mps": newer[-1].reading.speed_mps,
-                    "warehouse_id": current,
-                    "goods": newer[-1].reading.goods,
-                }
-            )
-        self.run("put_vehicles", rows)
-
-    def _late_fixes(self, device_id: str, late: list[Fixed], last_at: datetime, current: str | None) -> str | None:
-        """Tell what fixes older than the newest show together with those around them. Returns where the vehicle is at last_at."""
-        around = {"device_id": device_id, "from_": late[0].reading.observed_at, "until": late[-1].reading.observed_at, "last_at": last_at}
-        rows = self.conn.execute(_Q["fixes_around"], {**around, "acc_m_max": FENCE_ACCURACY_MAX_M}).fetchall()
-        fixes = [VehicleFix(at, received_at, lon, lat, acc_m, tuple(goods)) for at, received_at, lon, lat, acc_m, goods in rows]
-        if len(fixes) < 2:
-            return current
-        crossed = [
-            Crossing(at, MovementKind(kind), warehouse_id)
-            for at, kind, warehouse_id in self.conn.execute(_Q["crossings_since"], {"device_id": device_id, "since": fixes[0].observed_at})
-        ]
-        before = [c for c in crossed if c.at <= fixes[0].observed_at]
-        start = before[-1].after if before else fence_side(self.registry.fences, None, fixes[0])
-        end, found = fence_crossings(device_id, late[-1].device.vehicle_plate, self.registry.fences, start, fixes[0], fixes[1:])
-        self.movements += untold(found, crossed)
-        if fixes[-1].observed_at < last_at or end == current:
-            return current
-        self.conn.execute(_Q["correct_vehicle"], {"device_id": device_id, "warehouse_id": end})
-        return end
+        vehicles = Vehicles(self.conn, self.registry.fences)
+        found = vehicles.flagged(found)
+        stored = self.settle_kept(found, _position_key, "insert_positions", "position_hashes", [_position_row(p) for p in found])
+        told, again = vehicles.tell(stored)
+        self.movements += told
+        self.again += again
 
     def events(self) -> None:
         found = self._by_our_time(
@@ -412,28 +385,14 @@ class _Batch:
             for e in found
         ]
         for e in self.settle_kept(found, _event_key, "insert_events", "event_hashes", rows):
-            self.news[e.device.device_id].missed += e.reading.missed
+            if e.reading.missed:
+                self.news[e.device.device_id].overflows.append((e.reading.observed_at, e.reading.missed))
 
     # ------------------------------------------------------------ the rest
 
     def put_movements(self) -> int:
-        rows = [
-            {
-                "occurred_at": m.occurred_at,
-                "received_at": m.received_at,
-                "kind": m.kind,
-                "tag_epc": m.tag_epc,
-                "goods_id": m.goods_id,
-                "vehicle_plate": m.vehicle_plate,
-                "device_id": m.device_id,
-                "from_zone_id": m.from_zone_id,
-                "to_zone_id": m.to_zone_id,
-                "from_seen_at": m.from_seen_at,
-                "evidence": m.evidence,
-            }
-            for m in self.movements
-        ]
-        made = len(self.run("insert_movements", rows))
+        rows = [corrections.movement_row(m) for m in self.movements]
+        made = len(self.run("insert_movements", rows)) + corrections.insert_again(self.conn, self.again)
         if made:
             self.conn.execute(_Q["notify_movement"])
         return made
@@ -441,12 +400,15 @@ class _Batch:
     def put_device_states(self) -> None:
         for items in (self.screened.observations, self.screened.positions, self.screened.events):
             for item in items:
-                self.news[item.device.device_id].heard(item.reading.observed_at, item.source.received_at)
+                own_time = not item.reading.flags or _OUR_TIME_FLAGS.isdisjoint(item.reading.flags)
+                self.news[item.device.device_id].heard(item.reading.observed_at, item.source.received_at, own_time=own_time)
         for device, update, source in self.screened.states:
             news = self.news[device.device_id]
             if update.presence != "offline":  # a will is the broker's word, not the device's
-                news.heard(update.observed_at, source.received_at)
-            news.updates.append((update, source.received_at, id(source) in self.fresh))
+                news.heard(
+                    update.observed_at, source.received_at, own_time=update.observed_at != source.received_at
+                )  # equal = we put it in
+            news.updates.append((update, source.received_at))
         devices = sorted(self.news)
         if not devices:
             return
@@ -454,11 +416,26 @@ class _Batch:
         if len(known) < len(devices):
             self.conn.execute(_Q["make_device_states"], {"devices": [d for d in devices if d not in known]})
             known = self._known_states(devices)
-        self.run("put_device_states", [device_state_row(d, known[d], self.news[d]) for d in devices])
+        rows, opened, filled = [], [], []
+        for device_id in devices:
+            news, registered = self.news[device_id], self.registry.device(device_id)
+            silence = silence_max(timedelta(seconds=60 if registered is None else registered.expected_interval_s))
+            told = device_state(device_id, known[device_id], news, silence)
+            if told.runs:
+                run = device_facts.merge_heard(self.conn, device_id, told.runs, silence)
+                told.row.update(heard_from=run.from_at, heard_until=run.until_at)
+            rows.append(told.row)
+            at = news.received_at or max(received_at for _, received_at in news.updates)
+            opened += [(device_id, m, at) for m in told.opened]
+            filled += [(device_id, m, at) for m in told.filled]
+        self.run("put_device_states", rows)
+        device_facts.put_missed(self.conn, opened, filled)
 
     def _known_states(self, devices: list[str]) -> dict[str, KnownState]:
         with self.conn.cursor(row_factory=dict_row) as cur:
             rows = cur.execute(_Q["lock_device_states"], {"devices": devices}).fetchall()
+        for row in rows:
+            row["seq_spans"] = msgspec.convert(row["seq_spans"], list[Epoch])
         return {row.pop("device_id"): KnownState(**row) for row in rows}
 
     def put_refusals(self) -> None:
@@ -485,8 +462,8 @@ def write(conn: Conn, screened: Screened, registry: Registry, options: StoreOpti
     screened = screened.copy()  # what nodes said adds to it, and the batch may be written again
     missed = sparkplug_store.understand(conn, screened, registry, reorder=options.reorder)
     batch = _Batch(conn, screened, registry, options)
-    for device_id, count in missed.items():
-        batch.news[device_id].missed += count
+    for device_id, never_came in missed:
+        batch.news[device_id].never_came.append(never_came)
     batch.observations()
     batch.positions()
     batch.events()
@@ -501,6 +478,14 @@ def _observed_at(item: Observation | Fixed) -> datetime:
     return item.reading.observed_at
 
 
+def _device_id(item: Observation) -> str:
+    return item.device.device_id
+
+
+def _antenna(item: Observation) -> int:
+    return item.reading.antenna
+
+
 def _observation_key(o: Observation) -> tuple[Any, ...]:
     return o.key
 
@@ -513,18 +498,16 @@ def _event_key(e: Happening) -> tuple[Any, ...]:
     return (e.reading.observed_at, e.device.device_id, e.reading.type, e.reading.event_key)
 
 
+def _in_gate_zone(o: Observation) -> bool:
+    return o.zone is not None and o.zone.is_gate
+
+
 def _at_gate(o: Observation) -> bool:
-    return o.reading.direction is not None or (o.zone is not None and o.zone.is_gate)
+    return o.reading.direction is not None or _in_gate_zone(o)
 
 
 def _flagged(event: DeviceEvent) -> dict[str, Any]:
     return {**event.payload, "_flags": event.flags} if event.flags else event.payload
-
-
-def _vehicle_fix(p: Fixed) -> VehicleFix:
-    assert p.lon is not None
-    assert p.lat is not None
-    return VehicleFix(p.reading.observed_at, p.source.received_at, p.lon, p.lat, p.reading.acc_m, p.reading.goods)
 
 
 def _position_row(p: Fixed) -> dict[str, Any]:

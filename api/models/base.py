@@ -193,9 +193,15 @@ def _polygon(value: dict[str, Any]) -> dict[str, Any]:
     rings = value.get("coordinates")
     if value.get("type") != "Polygon" or not isinstance(rings, list) or not rings:
         raise ValueError("needs a GeoJSON Polygon")
-    for ring in rings:
-        if not isinstance(ring, list) or len(ring) < 4 or not all(_is_point(p) for p in ring) or ring[0] != ring[-1]:
-            raise ValueError("needs rings of at least four [lon, lat] points, the last equal to the first")
+    for n, ring in enumerate(rings):
+        where = "the outer ring" if n == 0 else f"hole {n}"
+        if not isinstance(ring, list) or len(ring) < 4:
+            raise ValueError(f"{where} needs at least four [lon, lat] points, the last equal to the first")
+        for at, point in enumerate(ring):
+            if not _is_point(point):
+                raise ValueError(f"point {at} of {where}, {str(point)[:60]}, is not [lon, lat] in degrees")
+        if ring[0] != ring[-1]:
+            raise ValueError(f"{where} is not closed: it begins at {str(ring[0])[:60]} and ends at {str(ring[-1])[:60]}")
     return value
 
 

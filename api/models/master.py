@@ -209,6 +209,10 @@ class DeviceState(Out):
     gaps: int
     health: dict[str, Any]
     skew_ms: int | None
+    clock_offset_ms: int | None = Field(description="Learnt: median of received minus observed; positive = its clock is behind")
+    clock_samples: int = Field(description="Messages from which it was learnt, at most 31")
+    heard_from: datetime | None = Field(description="Since when it was heard without an outage")
+    heard_until: datetime | None
 
 
 class Device(Out):

@@ -23,7 +23,6 @@ _LIST = re.compile(r"(\w+)\s+(?:IN\s*\(|<@\s*ARRAY\[)((?:\s*'[^']+'\s*,?)+)[)\]]
 # A StrEnum that is meant to name only some values of a column, what it has of its own, and why.
 PARTS: dict[str, tuple[set[str], str]] = {
     "CashKind": (set(), "ledger_entry.kind also has the kinds that move goods, and CORRECTION"),
-    "MovementKind": (set(), "ingest derives movements; a CORRECTION comes from people"),
     "Outcome": (set(), "what an idempotent write came to; a capture's event can also be refused"),
     "ChangeKind": ({"TOUCHED"}, "what reconcile decides; the other kinds of alert_event are people's, and TOUCHED leaves no event"),
 }

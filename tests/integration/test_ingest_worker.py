@@ -208,7 +208,11 @@ def test_replayed_samples_end_up_in_the_trace_of_their_goods(pool: Pool, databas
         ("G-1", 3),
         ("G-2", 2),
     ]
-    assert rows(pool, "SELECT kind, goods_id FROM movement WHERE goods_id IN ('G-1','G-2') AND kind = 'APPEARED' ORDER BY 2") == [
+    assert rows(
+        pool,
+        "SELECT kind, goods_id FROM movement m WHERE goods_id IN ('G-1','G-2') AND kind = 'APPEARED'"
+        " AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = m.movement_id) ORDER BY 2",  # samples of all years come in any order
+    ) == [
         ("APPEARED", "G-1"),
         ("APPEARED", "G-2"),
     ]

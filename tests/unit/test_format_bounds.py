@@ -142,7 +142,7 @@ def test_the_same_bytes_always_mean_the_same(format_name: str, payload: bytes) -
         ('{"ts":"x"}'.encode("utf-16"), {"byte_order_mark"}),
         (b'{"ts":"\xc3\x28"}', {"not_utf8"}),
         (b'{"ts":"\xed\xa0\x80"}', {"not_utf8"}),
-        (gzip.compress(b'{"ts":"x"}' * 100), {"compressed"}),
+        (gzip.compress(b'{"ts":"x"}' * 100, mtime=0), {"compressed"}),
         (b'{"type":"SIMPLE","type":"SIMPLE"}', {"duplicate_key"}),
         (b'[{"type":"SIMPLE","data":{"a":1,"a":1}}]', {"duplicate_key"}),
         (b'{"ts":NaN}', {"not_a_number"}),

@@ -1,4 +1,4 @@
-"""Gates, fences, sequence gaps, topics: both sides of every boundary."""
+"""Gates, fences, topics: both sides of every boundary."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collateral.zones import Fence
-from ingest.device_states import KnownState, News, device_state_row, seq_gaps
-from ingest.movements import GateRead, MovementKind, VehicleFix, fence_crossings, gate_passages
-from ingest.readings import StateUpdate
+from ingest.fences import Track, VehicleFix, fence_crossings
+from ingest.gates import GateRead, gate_passages
+from ingest.movements import MovementKind
 from ingest.topics import BadTopic, DeviceTopic, OwnTracksTopic, build_topic, parse_topic, subscriptions
 
 T0 = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
@@ -85,39 +85,8 @@ VAGUE = (121.412, 31.305, 300.0)  # 190 m outside, give or take 300
     ],
 )  # fmt: skip
 def test_a_fence_is_crossed_by_two_clear_fixes_in_a_row(points: list[tuple[float, float, float | None]], expected: list[str]) -> None:
-    _, found = fence_crossings("TRUCK-1", "沪A", FENCES, None, None, fixes(*points))
+    _, found = fence_crossings("TRUCK-1", "沪A", FENCES, Track(), fixes(*points))
     assert [m.kind for m in found] == expected
-
-
-def seqs(*numbers: tuple[int, float, bool]) -> list[tuple[StateUpdate, datetime, bool]]:
-    """(seq, seconds, fresh) each."""
-    return [(StateUpdate(T0 + timedelta(seconds=s), seqs=(n,)), T0, fresh) for n, s, fresh in numbers]
-
-
-@pytest.mark.parametrize(
-    ("last", "numbers", "expected"),
-    [
-        (None, [(7, 1, True)], (7, 0)),
-        (5, [(6, 1, True)], (6, 0)),
-        (5, [(9, 1, True)], (9, 3)),
-        (5, [(9, 1, True), (7, 0.5, True)], (9, 2 + 0)),  # 6 and 8 are missing
-        (5, [(4, -1, True)], (5, -1)),  # fills a gap late
-        (5, [(5, 0, False)], (5, 0)),
-        (5, [(4, -1, False)], (5, 0)),  # a repeated delivery fills nothing
-        (5000, [(1, 1, True)], (1, 0)),  # restarted
-        (5, [(2_000_000, 1, True)], (2_000_000, 0)),  # another counter
-    ],
-)  # fmt: skip
-def test_gaps_in_the_numbering_are_counted(last: int | None, numbers: list[tuple[int, float, bool]], expected: tuple[int, int]) -> None:
-    assert seq_gaps(KnownState(last_observed_at=T0, last_seq=last), seqs(*numbers)) == expected
-
-
-def test_dropped_counters_add_their_rise_and_start_again_after_a_restart() -> None:
-    def gaps(before: int, total: int) -> object:
-        news = News(updates=[(StateUpdate(T0, health={}, dropped_total=total), T0, False)])
-        return device_state_row("R", KnownState(health={"dropped_total": before}), news)["gaps"]
-
-    assert (gaps(5, 5), gaps(5, 9), gaps(5, 2)) == (0, 4, 2)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest.device_states import KnownState, News, device_state_row, seq_reset_at
+from ingest.device_states import KnownState, News, device_state
 from ingest.formats import decode
+from ingest.gaps import MissedKind
 from ingest.readings import Claim, DecodeContext, Decoded, DeviceEvent, Direction, Rejected, RfidReading, StateUpdate
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -124,8 +125,8 @@ def test_dropped_messages_and_ntp_offset_reach_the_devices_state() -> None:
     for minute, dropped, offset in ((1, 5, 100), (2, 7, 120), (3, 2, 90)):  # the last one after a reboot
         at = NOW.replace(minute=minute)
         news.heard(at, NOW)
-        news.updates.append((StateUpdate(at, health={}, presence="online", dropped_total=dropped, clock_offset_ms=offset), NOW, True))
-    row = device_state_row("R", KnownState(), news)
+        news.updates.append((StateUpdate(at, health={}, presence="online", dropped_total=dropped, clock_offset_ms=offset), NOW))
+    row = device_state("R", KnownState(), news, timedelta(minutes=3)).row
     assert (row["gaps"], row["skew_ms"]) == (5 + 2 + 2, 90)
 
 
@@ -156,11 +157,13 @@ def test_a_reader_that_restarts_its_numbers_is_not_missing_reads() -> None:
     later = NOW.replace(minute=5)
     news = News()
     news.heard(later, later)
-    news.updates.append((StateUpdate(later, seqs=(1, 2, 4)), later, True))
-    row = device_state_row("R", known, news)
-    assert (row["last_seq"], row["gaps"]) == (4, 1)
-    assert row["health"] == {"seq_resets": 1, "seq_reset_at": later, "seq_gap_at": later}
-    assert seq_reset_at(known, [(StateUpdate(NOW, seqs=(16_000,)), NOW, True)]) is None  # late, not anew
+    news.updates.append((StateUpdate(later, seqs=(1, 2, 4)), later))
+    told = device_state("R", known, news, timedelta(minutes=3))
+    assert (told.row["last_seq"], told.row["gaps"]) == (4, 1)
+    assert {(m.kind, m.missed) for m in told.opened} == {(MissedKind.SEQ_RESET, None), (MissedKind.SEQ_GAP, 1)}
+    late = News()
+    late.updates.append((StateUpdate(NOW, seqs=(16_000,)), NOW))
+    assert MissedKind.SEQ_RESET not in {m.kind for m in device_state("R", known, late, timedelta(minutes=3)).opened}  # late, not anew
 
 
 def test_two_zebra_reads_in_one_millisecond_have_two_keys_and_a_reboot_makes_no_repetition() -> None:
