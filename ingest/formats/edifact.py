@@ -48,8 +48,8 @@ def split(text: str) -> list[Segment]:
         text = text[9:].lstrip()
     if len({component, element, end}) < 3:
         raise Refusal("malformed_edi", "UNA gives one character two meanings")
-    escaped = rf"{re.escape(release)}.|" if release != " " else ""
-    token = re.compile(rf"(?:{escaped}[^{re.escape(component + element + end)}])*", re.DOTALL)
+    plain = rf"[^{re.escape(component + element + end + ('' if release == ' ' else release))}]++"
+    token = re.compile(plain.replace("++", "*+") if release == " " else rf"(?:{re.escape(release)}.|{plain})*+", re.DOTALL)
     segments: list[Segment] = []
     segment: Segment = [[]]
     at = 0
