@@ -3,7 +3,7 @@
 .PHONY: help setup demo up test test-plain test-timescale lint types docs-check clean
 PY := .venv/bin/python
 # Many tests wait for servers of their own, so more jobs than cores.
-JOBS ?= 3
+JOBS ?= 4
 PARALLEL = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 help: ## list the targets
