@@ -127,6 +127,11 @@ class Registry:
     def device(self, device_id: str) -> Device | None:
         return self._tables.devices.get(device_id)
 
+    def place_of(self, device_id: str) -> tuple[float | None, float | None]:
+        """Longitude and latitude of a fixed device; None, None when not known."""
+        device = self.device(device_id)
+        return (None, None) if device is None else (device.lon, device.lat)
+
     def owntracks_device(self, user: str, device: str) -> Device | None:
         """Whose OwnTracks topic this is: by its claim `topic` = user/device, or because the user is the device's own account."""
         found = self._tables.owntracks.get(f"{user}/{device}")

@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
-import psycopg
-from psycopg import errors
 from psycopg.rows import dict_row
 
-from db.sql import load_queries
 from ingest import dead_letters
-from ingest.device_states import KnownState, News, device_state_row
-from ingest.movements import (
-    FENCE_ACCURACY_MAX_M,
-    GATE_PASS_MAX,
-    Change,
-    Crossing,
-    GateRead,
-    Movement,
-    MovementKind,
-    Outcome,
-    Sighting,
-    VehicleFix,
-    fence_crossings,
-    fence_side,
-    gate_passages,
-    sight,
-    untold,
-)
-from ingest.readings import DeviceEvent, Fix
+from ingest.batch import QUERIES, Batch, ConcurrentChange, Conn, StoreOptions
+from ingest.device_states import KnownState, device_state_row
+from ingest.readings import DeviceEvent
 from ingest.registry import Registry
-from ingest.rows import observation_rows, sighting_rows
-from ingest.screen import FOREIGN_TAG, Delivery, Fixed, Happening, Observation, Refused, Screened
+from ingest.screen import Delivery, Happening, Screened
+from ingest.store_movements import put_movements
+from ingest.store_positions import put_positions
+from ingest.store_reads import put_reads
 from ingest.tally import Fate, Sums, Tally
-
-_Q = load_queries(__file__)
-_OUR_TIME_FLAGS = {"clock_unset", "future_time"}
-_OUR_TIME_LOOKBACK = timedelta(days=35)  # longer than a broker keeps a session
-
-Conn = psycopg.Connection[Any]
-_T = TypeVar("_T", Observation, Fixed, Happening)
-
-
-class ConcurrentChange(Exception):
-    """Another worker saw the same tag for the first time; do the batch again."""
-
-
-@dataclass(frozen=True)
-class StoreOptions:
-    """How telemetry is kept. smoothing 0 = every read is a row."""
-
-    smoothing: timedelta = timedelta(seconds=300)
-    payload_kept_bytes_max: int = dead_letters.PAYLOAD_KEPT_BYTES_MAX
 
 
 @dataclass(frozen=True)
@@ -68,482 +28,93 @@ class Written:
     device_sums: Tally
 
 
-class _Batch:
-    """One batch on its way into the tables."""
-
-    def __init__(self, conn: Conn, screened: Screened, registry: Registry, options: StoreOptions) -> None:
-        self.conn = conn
-        self.screened = screened
-        self.registry = registry
-        self.options = options
-        self.tally = Tally()
-        self.refused: list[Refused] = list(screened.refused)
-        self.movements: list[Movement] = []
-        self.fresh: set[int] = set()  # id() of deliveries that brought something new
-        self.news: defaultdict[str, News] = defaultdict(News)
-
-    # ------------------------------------------------------------ outcomes
-
-    def settle(self, item: Observation | Fixed | Happening, fate: Fate) -> None:
-        self.tally.count(item.device.device_id, item.source.received_at, fate)
-        if fate is Fate.STORED or fate is Fate.ABSORBED:
-            self.fresh.add(id(item.source))
-
-    def conflict(self, item: Observation | Fixed | Happening) -> None:
-        r = item.reading
-        detail = f"{r.observed_at.isoformat()} {r.event_key}: the same key was received before with other content"
-        self.refused.append(Refused(item.source, item.device.device_id, r.item_no, "conflict", detail))
-
-    def settle_kept(
-        self, items: Sequence[_T], key: Callable[[_T], tuple[Any, ...]], insert: str, hashes: str, rows: list[dict[str, Any]]
-    ) -> list[_T]:
-        """Insert rows whose key may be there already; tell stored, repeated and conflicting apart. Returns the stored ones."""
-        returned = {tuple(row) for row in self.run(insert, rows)}
-        stored = [i for i in items if key(i) in returned]
-        for item in stored:
-            self.settle(item, Fate.STORED)
-        if len(stored) < len(items):
-            there: dict[tuple[Any, ...], bytes] = {tuple(row[:-1]): row[-1] for row in self.run(hashes, rows)}
-            for item in items:
-                if key(item) not in returned:
-                    self.repeated_or_conflict(item, there[key(item)])
-        return stored
-
-    def repeated_or_conflict(self, item: Observation | Fixed | Happening, content_hash: bytes) -> None:
-        if bytes(content_hash) == item.content_hash:
-            self.settle(item, Fate.REPEATED)
-        else:
-            self.conflict(item)
-
-    def first_of_key(self, items: Iterable[_T], key: Callable[[_T], tuple[Any, ...]]) -> list[_T]:
-        """Items without later ones of the same key, which are settled here."""
-        firsts: dict[tuple[Any, ...], _T] = {}
-        for item in items:
-            first = firsts.setdefault(key(item), item)
-            if first is not item:
-                self.repeated_or_conflict(item, first.content_hash)
-        return list(firsts.values())
-
-    def run(self, query: str, rows: Any, **more: Any) -> list[tuple[Any, ...]]:
-        """A query over rows passed as JSON; no query without rows."""
-        if not rows:
-            return []
-        cursor = self.conn.execute(_Q[query], {"rows": msgspec.json.encode(rows).decode(), **more})
-        return cursor.fetchall() if cursor.description is not None else []
-
-    # ------------------------------------------------------------ reads
-
-    def observations(self) -> None:
-        found = self._by_our_time(
-            self.screened.observations,
-            "reads_by_our_time",
-            lambda o: {
-                "device_id": o.device.device_id,
-                "tag_epc": o.reading.epc,
-                "antenna": o.reading.antenna,
-                "event_key": o.reading.event_key,
-            },
-        )
-        foreign = [o for o in found if FOREIGN_TAG in o.flags]
-        if foreign:
-            self._insert_carefully(self.first_of_key(foreign, _observation_key))
-            found = [o for o in found if FOREIGN_TAG not in o.flags]
-        if not found:
-            return
-        found.sort(key=_observed_at)
-        epcs = sorted({o.reading.epc for o in found})
-        states: dict[str, Sighting] = {r[0]: Sighting(*r) for r in self.conn.execute(_Q["lock_sightings"], {"epcs": epcs})}
-        store, late = self._sight_all(found, states)
-        self._copy(store)
-        late = self._not_yet_told(late)
-        stored = [*store, *self._insert_carefully(self.first_of_key(late, _observation_key))]
-        self._put_sightings(states)
-        self._gates([o for o in stored if o.zone is not None and o.zone.is_gate and o.goods_id is not None])
-
-    def _sight_all(self, found: list[Observation], states: dict[str, Sighting]) -> tuple[list[Observation], list[Observation]]:
-        smoothing = self.options.smoothing
-        store: list[Observation] = []
-        late: list[Observation] = []
-        keys: dict[tuple[Any, ...], Observation] = {}
-        stored_at: defaultdict[tuple[str, str, int], list[datetime]] = defaultdict(list)
-        for o in found:
-            epc = o.reading.epc
-            state, outcome, movements = sight(states.get(epc), o, smoothing, self._place_of)
-            states[epc] = state
-            if outcome is Outcome.ABSORB:
-                self.settle(o, Fate.ABSORBED)
-            elif outcome is Outcome.STORE:
-                keys[o.key] = o
-                stored_at[epc, o.device.device_id, o.reading.antenna].append(o.reading.observed_at)
-                store.append(o)
-            else:
-                first = keys.get(o.key)
-                at = o.reading.observed_at
-                if first is not None:
-                    self.repeated_or_conflict(o, first.content_hash)
-                    continue
-                told = not _at_gate(o) and any(
-                    at - smoothing <= s < at for s in stored_at.get((epc, o.device.device_id, o.reading.antenna), ())
-                )
-                if told:
-                    self.settle(o, Fate.REPEATED)
-                    continue
-                late.append(o)
-            self.movements += movements
-        return store, late
-
-    def _place_of(self, device_id: str) -> tuple[float | None, float | None]:
-        device = self.registry.device(device_id)
-        return (None, None) if device is None else (device.lon, device.lat)
-
-    def _copy(self, store: list[Observation]) -> None:
-        """The fast path. Reads newer than their tag's sighting cannot be there already, except after a loss of goods_position."""
-        if not store:
-            return
-        try:
-            with self.conn.transaction(), self.conn.cursor().copy(_Q["copy_observations"]) as copy:
-                copy.write(observation_rows(store))
-        except errors.UniqueViolation:
-            self._insert_carefully(store)
-        else:
-            for o in store:
-                self.settle(o, Fate.STORED)
-
-    def _not_yet_told(self, late: list[Observation]) -> list[Observation]:
-        """Late reads that are not within the smoothing time of a stored row of the same antenna; the others are settled."""
-        if not self.options.smoothing:
-            return late
-        rows = [
-            {
-                "no": i,
-                "observed_at": o.reading.observed_at,
-                "device_id": o.device.device_id,
-                "tag_epc": o.reading.epc,
-                "antenna": o.reading.antenna,
-            }
-            for i, o in enumerate(late)
-            if not _at_gate(o)
-        ]
-        told = {row[0] for row in self.run("late_reads_already_told", rows, smoothing=self.options.smoothing)}
-        for no in told:
-            self.settle(late[no], Fate.REPEATED)
-        return [o for i, o in enumerate(late) if i not in told]
-
-    def _insert_carefully(self, found: list[Observation]) -> list[Observation]:
-        rows = [
-            {
-                "observed_at": o.reading.observed_at,
-                "received_at": o.source.received_at,
-                "device_id": o.device.device_id,
-                "tag_epc": o.reading.epc,
-                "antenna": o.reading.antenna,
-                "event_key": o.reading.event_key,
-                "tid": o.reading.tid,
-                "goods_id": o.goods_id,
-                "zone_id": None if o.zone is None else o.zone.zone_id,
-                "rssi_dbm": o.reading.rssi_dbm,
-                "read_count": o.reading.read_count,
-                "flags": o.flags,
-                "content_hash": o.content_hash.hex(),
-            }
-            for o in found
-        ]
-        return self.settle_kept(found, _observation_key, "insert_observations", "observation_hashes", rows)
-
-    def _put_sightings(self, states: dict[str, Sighting]) -> None:
-        by_change: defaultdict[Change, list[Sighting]] = defaultdict(list)
-        for state in states.values():
-            by_change[state.change].append(state)
-        if new := sorted(by_change[Change.NEW], key=lambda s: s.tag_epc):
-            try:
-                with self.conn.cursor().copy(_Q["copy_sightings"]) as copy:
-                    copy.write(sighting_rows(new))
-            except errors.UniqueViolation as exc:
-                raise ConcurrentChange from exc
-        self.run("move_sightings", [msgspec.structs.asdict(s) for s in by_change[Change.MOVED]])
-        self.run(
-            "extend_sightings",
-            [
-                {"tag_epc": s.tag_epc, "last_seen_at": s.last_seen_at, "reads": s.reads, "absorbed": s.absorbed, "rssi_dbm": s.rssi_dbm}
-                for s in by_change[Change.EXTENDED]
-            ],
-        )
-
-    def _gates(self, stored: list[Observation]) -> None:
-        windows: dict[tuple[str, str, str], dict[str, Any]] = {}
-        for o in stored:
-            assert o.zone is not None
-            assert o.goods_id is not None
-            at = o.reading.observed_at
-            key = (o.goods_id, o.reading.epc, o.zone.warehouse_id)
-            window = windows.setdefault(
-                key,
-                {"goods_id": key[0], "tag_epc": key[1], "warehouse_id": key[2], "from_": at - GATE_PASS_MAX, "until": at + GATE_PASS_MAX},
-            )
-            window["from_"], window["until"] = min(window["from_"], at - GATE_PASS_MAX), max(window["until"], at + GATE_PASS_MAX)
-        if not windows:
-            return
-        reads: defaultdict[tuple[str, str, str], list[GateRead]] = defaultdict(list)
-        for row in self.run("gate_reads", list(windows.values())):
-            reads[row[0], row[1], row[2]].append(GateRead(*row[3:]))
-        known: defaultdict[str, set[tuple[datetime, MovementKind]]] = defaultdict(set)
-        for goods_id, at, kind in self.run("passages_around", list(windows.values()), pass_max=GATE_PASS_MAX):
-            known[goods_id].add((at, MovementKind(kind)))
-        for (goods_id, epc, _), found in reads.items():
-            made = gate_passages(epc, goods_id, found, sorted(known[goods_id]))
-            known[goods_id].update((m.occurred_at, m.kind) for m in made)  # another tag of the same goods tells nothing more
-            self.movements += made
-
-    # ------------------------------------------------------------ positions and events
-
-    def _by_our_time(
-        self, items: list[_T], query: str, describe: Callable[[_T], dict[str, Any]], always: Callable[[_T], bool] | None = None
-    ) -> list[_T]:
-        """Readings that carry our time because the device's was not believed: a repeated delivery takes the time of its first."""
-        doubtful = [
-            (i, item) for i, item in enumerate(items) if not _OUR_TIME_FLAGS.isdisjoint(item.reading.flags) or (always and always(item))
-        ]
-        if not doubtful:
-            return items
-        rows = [{"no": i, **describe(item)} for i, item in doubtful]
-        since = min(item.source.received_at for _, item in doubtful) - _OUR_TIME_LOOKBACK
-        known: dict[int, datetime] = {row[0]: row[1] for row in self.run(query, rows, since=since)}
-        in_batch: dict[str, datetime] = {}
-        items = list(items)
-        for i, item in doubtful:
-            name = msgspec.json.encode(describe(item)).decode()
-            at = known.get(i) or in_batch.setdefault(name, item.reading.observed_at)
-            if at != item.reading.observed_at:
-                items[i] = msgspec.structs.replace(item, reading=msgspec.structs.replace(item.reading, observed_at=at))
-        return items
-
-    def positions(self) -> None:
-        found = self._by_our_time(
-            self.screened.positions,
-            "positions_by_our_time",
-            lambda p: {"device_id": p.device.device_id, "event_key": p.reading.event_key},
-        )
-        found = self.first_of_key(found, _position_key)
-        stored = self.settle_kept(found, _position_key, "insert_positions", "position_hashes", [_position_row(p) for p in found])
-        self._vehicles([p for p in stored if p.fix is Fix.VALID and p.lon is not None])
-
-    def _vehicles(self, fixes: list[Fixed]) -> None:
-        by_device: defaultdict[str, list[Fixed]] = defaultdict(list)
-        for p in sorted(fixes, key=_observed_at):
-            by_device[p.device.device_id].append(p)
-        if not by_device:
-            return
-        known = {row[0]: (row[1], row[2]) for row in self.conn.execute(_Q["lock_vehicles"], {"devices": sorted(by_device)})}
-        rows = []
-        for device_id, found in by_device.items():
-            last_at, current = known.get(device_id, (None, None))
-            if last_at is not None and found[0].reading.observed_at < last_at:
-                current = self._late_fixes(device_id, [p for p in found if p.reading.observed_at < last_at], last_at, current)
-            newer = [p for p in found if last_at is None or p.reading.observed_at > last_at]
-            if not newer:
-                continue
-            previous: VehicleFix | None = None
-            if last_at is not None:
-                row = self.conn.execute(
-                    _Q["fix_before"],
-                    {"device_id": device_id, "before": newer[0].reading.observed_at, "acc_m_max": FENCE_ACCURACY_MAX_M},
-                ).fetchone()
-                previous = None if row is None else VehicleFix(*row)
-            device = newer[-1].device
-            current, crossings = fence_crossings(
-                device_id, device.vehicle_plate, self.registry.fences, current, previous, [_vehicle_fix(p) for p in newer]
-            )
-            self.movements += crossings
-            rows.append(
-                {
-                    "device_id": device_id,
-                    "vehicle_plate": device.vehicle_plate,
-                    "observed_at": newer[-1].reading.observed_at,
-                    "lon": newer[-1].lon,
-                    "lat": newer[-1].lat,
-                    "speed_mps": newer[-1].reading.speed_mps,
-                    "warehouse_id": current,
-                    "goods": newer[-1].reading.goods,
-                }
-            )
-        self.run("put_vehicles", rows)
-
-    def _late_fixes(self, device_id: str, late: list[Fixed], last_at: datetime, current: str | None) -> str | None:
-        """Tell what fixes older than the newest show together with those around them. Returns where the vehicle is at last_at."""
-        around = {"device_id": device_id, "from_": late[0].reading.observed_at, "until": late[-1].reading.observed_at, "last_at": last_at}
-        rows = self.conn.execute(_Q["fixes_around"], {**around, "acc_m_max": FENCE_ACCURACY_MAX_M}).fetchall()
-        fixes = [VehicleFix(at, received_at, lon, lat, acc_m, tuple(goods)) for at, received_at, lon, lat, acc_m, goods in rows]
-        if len(fixes) < 2:
-            return current
-        crossed = [
-            Crossing(at, MovementKind(kind), warehouse_id)
-            for at, kind, warehouse_id in self.conn.execute(_Q["crossings_since"], {"device_id": device_id, "since": fixes[0].observed_at})
-        ]
-        before = [c for c in crossed if c.at <= fixes[0].observed_at]
-        start = before[-1].after if before else fence_side(self.registry.fences, None, fixes[0])
-        end, found = fence_crossings(device_id, late[-1].device.vehicle_plate, self.registry.fences, start, fixes[0], fixes[1:])
-        self.movements += untold(found, crossed)
-        if fixes[-1].observed_at < last_at or end == current:
-            return current
-        self.conn.execute(_Q["correct_vehicle"], {"device_id": device_id, "warehouse_id": end})
-        return end
-
-    def events(self) -> None:
-        found = self._by_our_time(
-            self.screened.events,
-            "events_by_key",
-            lambda e: {"device_id": e.device.device_id, "type": e.reading.type, "event_key": e.reading.event_key},
-            always=lambda e: e.reading.type == "doc",
-        )
-        found = self.first_of_key(found, _event_key)
-        rows = [
-            {
-                "observed_at": e.reading.observed_at,
-                "received_at": e.source.received_at,
-                "device_id": e.device.device_id,
-                "event_key": e.reading.event_key,
-                "type": e.reading.type,
-                "payload": _flagged(e.reading),
-                "content_hash": e.content_hash.hex(),
-            }
-            for e in found
-        ]
-        for e in self.settle_kept(found, _event_key, "insert_events", "event_hashes", rows):
-            self.news[e.device.device_id].missed += e.reading.missed
-
-    # ------------------------------------------------------------ the rest
-
-    def put_movements(self) -> int:
-        rows = [
-            {
-                "occurred_at": m.occurred_at,
-                "received_at": m.received_at,
-                "kind": m.kind,
-                "tag_epc": m.tag_epc,
-                "goods_id": m.goods_id,
-                "vehicle_plate": m.vehicle_plate,
-                "device_id": m.device_id,
-                "from_zone_id": m.from_zone_id,
-                "to_zone_id": m.to_zone_id,
-                "from_seen_at": m.from_seen_at,
-                "evidence": m.evidence,
-            }
-            for m in self.movements
-        ]
-        made = len(self.run("insert_movements", rows))
-        if made:
-            self.conn.execute(_Q["notify_movement"])
-        return made
-
-    def put_device_states(self) -> None:
-        for items in (self.screened.observations, self.screened.positions, self.screened.events):
-            for item in items:
-                self.news[item.device.device_id].heard(item.reading.observed_at, item.source.received_at)
-        for device, update, source in self.screened.states:
-            news = self.news[device.device_id]
-            if update.presence != "offline":  # a will is the broker's word, not the device's
-                news.heard(update.observed_at, source.received_at)
-            news.updates.append((update, source.received_at, id(source) in self.fresh))
-        devices = sorted(self.news)
-        if not devices:
-            return
-        known = self._known_states(devices)
-        if len(known) < len(devices):
-            self.conn.execute(_Q["make_device_states"], {"devices": [d for d in devices if d not in known]})
-            known = self._known_states(devices)
-        self.run("put_device_states", [device_state_row(d, known[d], self.news[d]) for d in devices])
-
-    def _known_states(self, devices: list[str]) -> dict[str, KnownState]:
-        with self.conn.cursor(row_factory=dict_row) as cur:
-            rows = cur.execute(_Q["lock_device_states"], {"devices": devices}).fetchall()
-        return {row.pop("device_id"): KnownState(**row) for row in rows}
-
-    def put_refusals(self) -> None:
-        for r in self.refused:
-            self.tally.count(r.device_id, r.source.received_at, Fate.REFUSED, r.items)
-        rows = dead_letters.fold(self.refused, payload_kept_bytes_max=self.options.payload_kept_bytes_max)
-        kept = {tuple(row) for row in self.run("put_dead_letters", list(rows.values()))}
-        others: dict[dead_letters.Key, dict[str, Any]] = {}
-        for key, row in rows.items():
-            if key in kept:
-                continue
-            row["item_no"] = dead_letters.other_item_no(row["items"])
-            known = others.setdefault(dead_letters.key_of(row), row)
-            if known is not row:
-                known["times"] += row["times"]
-        self.run("put_dead_letters", list(others.values()))
-
-
 def write(conn: Conn, screened: Screened, registry: Registry, options: StoreOptions) -> Written:
     """Write one batch within the caller's transaction. Raises ConcurrentChange or psycopg.Error; then nothing of it may be committed.
 
     Locks are taken in one order by all workers: tags, vehicles, devices, dead letters, tallies, each sorted by key.
     """
-    batch = _Batch(conn, screened, registry, options)
-    batch.observations()
-    batch.positions()
-    batch.events()
-    movements = batch.put_movements()
-    batch.put_device_states()
-    batch.put_refusals()
+    batch = Batch(conn, screened, registry, options)
+    put_reads(batch)
+    put_positions(batch)
+    _put_events(batch)
+    movements = put_movements(batch)
+    _put_device_states(batch)
+    _put_refusals(batch)
     batch.run("add_tally", batch.tally.rows())
     return Written(batch.tally.sums(), movements, batch.tally)
 
 
-def _observed_at(item: Observation | Fixed) -> datetime:
-    return item.reading.observed_at
+def _put_events(batch: Batch) -> None:
+    found = batch.by_our_time(
+        batch.screened.events,
+        "events_by_key",
+        lambda e: {"device_id": e.device.device_id, "type": e.reading.type, "event_key": e.reading.event_key},
+        always=lambda e: e.reading.type == "doc",
+    )
+    found = batch.first_of_key(found, _event_key)
+    rows = [
+        {
+            "observed_at": e.reading.observed_at,
+            "received_at": e.source.received_at,
+            "device_id": e.device.device_id,
+            "event_key": e.reading.event_key,
+            "type": e.reading.type,
+            "payload": _flagged(e.reading),
+            "content_hash": e.content_hash.hex(),
+        }
+        for e in found
+    ]
+    for e in batch.settle_kept(found, _event_key, "insert_events", "event_hashes", rows):
+        batch.news[e.device.device_id].missed += e.reading.missed
 
 
-def _observation_key(o: Observation) -> tuple[Any, ...]:
-    return o.key
+def _put_device_states(batch: Batch) -> None:
+    for items in (batch.screened.observations, batch.screened.positions, batch.screened.events):
+        for item in items:
+            batch.news[item.device.device_id].heard(item.reading.observed_at, item.source.received_at)
+    for device, update, source in batch.screened.states:
+        news = batch.news[device.device_id]
+        if update.presence != "offline":  # a will is the broker's word, not the device's
+            news.heard(update.observed_at, source.received_at)
+        news.updates.append((update, source.received_at, id(source) in batch.fresh))
+    devices = sorted(batch.news)
+    if not devices:
+        return
+    known = _known_states(batch, devices)
+    if len(known) < len(devices):
+        batch.conn.execute(QUERIES["make_device_states"], {"devices": [d for d in devices if d not in known]})
+        known = _known_states(batch, devices)
+    batch.run("put_device_states", [device_state_row(d, known[d], batch.news[d]) for d in devices])
 
 
-def _position_key(p: Fixed) -> tuple[Any, ...]:
-    return (p.reading.observed_at, p.device.device_id, p.reading.event_key)
+def _known_states(batch: Batch, devices: list[str]) -> dict[str, KnownState]:
+    with batch.conn.cursor(row_factory=dict_row) as cur:
+        rows = cur.execute(QUERIES["lock_device_states"], {"devices": devices}).fetchall()
+    return {row.pop("device_id"): KnownState(**row) for row in rows}
+
+
+def _put_refusals(batch: Batch) -> None:
+    for r in batch.refused:
+        batch.tally.count(r.device_id, r.source.received_at, Fate.REFUSED, r.items)
+    rows = dead_letters.fold(batch.refused, payload_kept_bytes_max=batch.options.payload_kept_bytes_max)
+    kept = {tuple(row) for row in batch.run("put_dead_letters", list(rows.values()))}
+    others: dict[dead_letters.Key, dict[str, Any]] = {}
+    for key, row in rows.items():
+        if key in kept:
+            continue
+        row["item_no"] = dead_letters.other_item_no(row["items"])
+        known = others.setdefault(dead_letters.key_of(row), row)
+        if known is not row:
+            known["times"] += row["times"]
+    batch.run("put_dead_letters", list(others.values()))
 
 
 def _event_key(e: Happening) -> tuple[Any, ...]:
     return (e.reading.observed_at, e.device.device_id, e.reading.type, e.reading.event_key)
 
 
-def _at_gate(o: Observation) -> bool:
-    return o.zone is not None and o.zone.is_gate
-
-
 def _flagged(event: DeviceEvent) -> dict[str, Any]:
     return {**event.payload, "_flags": event.flags} if event.flags else event.payload
-
-
-def _vehicle_fix(p: Fixed) -> VehicleFix:
-    assert p.lon is not None
-    assert p.lat is not None
-    return VehicleFix(p.reading.observed_at, p.source.received_at, p.lon, p.lat, p.reading.acc_m, p.reading.goods)
-
-
-def _position_row(p: Fixed) -> dict[str, Any]:
-    r = p.reading
-    return {
-        "observed_at": r.observed_at,
-        "received_at": p.source.received_at,
-        "device_id": p.device.device_id,
-        "event_key": r.event_key,
-        "lon": p.lon,
-        "lat": p.lat,
-        "datum_in": r.datum,
-        "lon_raw": r.lon,
-        "lat_raw": r.lat,
-        "fix": p.fix,
-        "acc_m": r.acc_m,
-        "speed_mps": r.speed_mps,
-        "heading_deg": r.heading_deg,
-        "odo_km": r.odo_km,
-        "sats": r.sats,
-        "ignition": r.ignition,
-        "goods": r.goods,
-        "flags": p.flags,
-        "extra": r.extra,
-        "content_hash": p.content_hash.hex(),
-    }
 
 
 __all__ = ["ConcurrentChange", "Delivery", "StoreOptions", "Written", "write"]
