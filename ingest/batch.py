@@ -16,7 +16,7 @@ from ingest import dead_letters
 from ingest.device_states import News
 from ingest.movements import Movement
 from ingest.registry import Registry
-from ingest.screen import Fixed, Happening, Observation, Refused, Screened
+from ingest.screen import Delivery, Fixed, Happening, Observation, Refused, Screened
 from ingest.tally import Fate, Tally
 
 QUERIES = load_queries(__file__)
@@ -59,6 +59,25 @@ class Batch:
         self.tally.count(item.device.device_id, item.source.received_at, fate)
         if fate is Fate.STORED or fate is Fate.ABSORBED:
             self.fresh.add(id(item.source))
+
+    def settle_all(self, items: Iterable[Observation], fate: Fate) -> None:
+        """settle for many, most of which came in the same messages."""
+        counts: dict[tuple[int, int], int] = {}
+        firsts: dict[tuple[int, int], Observation] = {}
+        for item in items:
+            key = (id(item.source), id(item.device))  # a gateway's message may hold reads of several devices
+            if key in counts:
+                counts[key] += 1
+            else:
+                counts[key], firsts[key] = 1, item
+        for key, item in firsts.items():
+            self.settle_block(item.device.device_id, item.source, fate, counts[key])
+
+    def settle_block(self, device_id: str, source: Delivery, fate: Fate, readings: int) -> None:
+        """The same fate for so many readings of one message."""
+        self.tally.count(device_id, source.received_at, fate, readings)
+        if fate is Fate.STORED or fate is Fate.ABSORBED:
+            self.fresh.add(id(source))
 
     def conflict(self, item: Observation | Fixed | Happening) -> None:
         r = item.reading

@@ -93,6 +93,37 @@ class Outcome(StrEnum):
 PlaceOf = Callable[[str], tuple[float | None, float | None]]
 
 
+def absorb(
+    state: Sighting,
+    at: datetime,
+    smoothing: timedelta,
+    device_id: str,
+    antenna: int,
+    zone_id: str | None,
+    goods_id: str | None,
+    tid: str | None,
+    rssi_dbm: float | None,
+) -> bool:
+    """Whether a read outside gates only extends the sighting, which it then has done. at must be later than the sighting."""
+    if not (
+        smoothing
+        and state.device_id == device_id
+        and state.antenna == antenna
+        and state.zone_id == zone_id
+        and state.goods_id == goods_id
+        and (tid is None or tid == state.tid)
+        and at - state.first_stored_at <= smoothing
+    ):
+        return False
+    state.last_seen_at = at
+    state.reads += 1
+    state.absorbed += 1
+    state.rssi_dbm = rssi_dbm
+    if state.change is Change.NONE:
+        state.change = Change.EXTENDED
+    return True
+
+
 def sight(state: Sighting | None, obs: Observation, smoothing: timedelta, place_of: PlaceOf) -> tuple[Sighting, Outcome, list[Movement]]:
     """Apply one read to what is known of its tag. state is changed in place and returned.
 
@@ -107,21 +138,9 @@ def sight(state: Sighting | None, obs: Observation, smoothing: timedelta, place_
         return state, Outcome.LATE, _contradictions(state, obs, warehouse_id, place_of)
     if (
         state is not None
-        and smoothing
-        and state.device_id == device_id
-        and state.antenna == read.antenna
-        and state.zone_id == zone_id
-        and state.goods_id == obs.goods_id
-        and (read.tid is None or read.tid == state.tid)
-        and at - state.first_stored_at <= smoothing
         and not (zone is not None and zone.is_gate)
+        and absorb(state, at, smoothing, device_id, read.antenna, zone_id, obs.goods_id, read.tid, read.rssi_dbm)
     ):
-        state.last_seen_at = at
-        state.reads += 1
-        state.absorbed += 1
-        state.rssi_dbm = read.rssi_dbm
-        if state.change is Change.NONE:
-            state.change = Change.EXTENDED
         return state, Outcome.ABSORB, []
     movements = _movements(state, obs, zone_id, warehouse_id, place_of)
     if state is None:

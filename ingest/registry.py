@@ -172,7 +172,7 @@ class Registry:
         if len(tags) + len(unbound) > self._tags_cached_max:
             tags.clear()
             unbound.clear()
-        for epc, goods_id, tid, valid_from, valid_to, tenant_id in conn.execute(_Q["tag_bindings"], {"epcs": missing}):
+        for epc, goods_id, tid, valid_from, valid_to, tenant_id in conn.execute(_Q["tag_bindings"], {"epcs": ",".join(missing)}):
             tags.setdefault(epc, []).append(Span(valid_from, valid_to, goods_id, tid, tenant_id))
         retry_at = now + self._unknown_retry_s
         unbound.update((e, retry_at) for e in missing if e not in tags)

@@ -4,14 +4,14 @@ with flags, impossible ones refused."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import msgspec
 
 from collateral.datum import to_wgs84
-from ingest.formats import decode
+from ingest.formats import decode, decode_block
 from ingest.readings import (
     Claim,
     DecodeContext,
@@ -20,6 +20,7 @@ from ingest.readings import (
     Item,
     Limits,
     PositionReading,
+    ReadsBlock,
     Rejected,
     RfidReading,
     StateUpdate,
@@ -68,6 +69,14 @@ class Observation(msgspec.Struct, eq=False):
         return (r.observed_at, self.device.device_id, r.epc, r.antenna, r.event_key)
 
 
+class PlacedReads(msgspec.Struct, eq=False):
+    """Many reads of one message and where they come from; `place_read` makes an Observation of one."""
+
+    reading: ReadsBlock
+    device: Device
+    source: Delivery
+
+
 class Fixed(msgspec.Struct, eq=False):
     """A position in WGS-84, ready to be kept. lon/lat None = no usable fix; the reading keeps what was sent."""
 
@@ -106,6 +115,7 @@ class Screened:
     """A batch after screening."""
 
     observations: list[Observation] = field(default_factory=list)
+    blocks: list[PlacedReads] = field(default_factory=list)
     positions: list[Fixed] = field(default_factory=list)
     events: list[Happening] = field(default_factory=list)
     states: list[tuple[Device, StateUpdate, Delivery]] = field(default_factory=list)
@@ -120,6 +130,13 @@ class Opened:
     source: Delivery
     device: Device | None
     items: list[Item]
+    block: ReadsBlock | None = None
+
+    def epcs(self) -> Iterator[str]:
+        """Tags in it."""
+        if self.block is not None:
+            yield from (r.epc for r in self.block.reads)
+        yield from (i.epc for i in self.items if isinstance(i, RfidReading))
 
 
 def open_delivery(delivery: Delivery, registry: Registry, limits: Limits) -> Opened:
@@ -140,6 +157,9 @@ def open_delivery(delivery: Delivery, registry: Registry, limits: Limits) -> Ope
     if refusal is not None:
         return Opened(delivery, device, [refusal])
     context = DecodeContext(topic.channel, delivery.received_at, device.utc_offset_minutes, device.datum, limits)
+    block = decode_block(device.format, delivery.payload, context)
+    if block is not None:
+        return Opened(delivery, device, [], block)
     return Opened(delivery, device, _within_days(decode(device.format, delivery.payload, context), limits.days_max))
 
 
@@ -175,6 +195,9 @@ def screen(opened: Iterable[Opened], registry: Registry) -> Screened:
         if one.device is None:
             batch.unknown_devices += 1
             batch.refused += [Refused(one.source, "", r.item_no, r.reason, r.detail) for r in one.items if isinstance(r, Rejected)]
+        elif one.block is not None:
+            batch.blocks.append(PlacedReads(one.block, one.device, one.source))
+            batch.states.append((one.device, StateUpdate(one.block.observed_at, seqs=one.block.seqs), one.source))
         else:
             _screen_one(one, one.device, registry, batch)
     return batch
@@ -247,24 +270,29 @@ def _place(
     unverified: bool,
 ) -> None:
     if isinstance(item, RfidReading):
-        at = item.observed_at
-        zone = registry.zone_at(device.device_id, item.antenna, at)
-        binding = registry.binding(item.epc, at)
-        flags = item.flags
-        if zone is None:
-            flags = (*flags, "unknown_antenna")
-        if unverified:
-            flags = (*flags, "unknown_source")
-        if binding is not None and binding.tenant_id != device.tenant_id:
-            flags, binding = (*flags, FOREIGN_TAG), None
-        goods_id, tid = (None, None) if binding is None else (binding.value, binding.tid)
-        batch.observations.append(Observation(item, device, zone, goods_id, tid, flags, item.content_hash(), source))
+        batch.observations.append(place_read(item, device, registry, source, unverified=unverified))
     elif isinstance(item, PositionReading):
         batch.positions.append(_fixed(item, device, source, unverified))
     elif isinstance(item, DeviceEvent):
         batch.events.append(Happening(item, device, item.content_hash(), source))
     else:
         batch.states.append((device, item, source))
+
+
+def place_read(item: RfidReading, device: Device, registry: Registry, source: Delivery, *, unverified: bool = False) -> Observation:
+    """A read with its zone, its goods and all doubts."""
+    at = item.observed_at
+    zone = registry.zone_at(device.device_id, item.antenna, at)
+    binding = registry.binding(item.epc, at)
+    flags = item.flags
+    if zone is None:
+        flags = (*flags, "unknown_antenna")
+    if unverified:
+        flags = (*flags, "unknown_source")
+    if binding is not None and binding.tenant_id != device.tenant_id:
+        flags, binding = (*flags, FOREIGN_TAG), None
+    goods_id, tid = (None, None) if binding is None else (binding.value, binding.tid)
+    return Observation(item, device, zone, goods_id, tid, flags, item.content_hash(), source)
 
 
 def _fixed(item: PositionReading, device: Device, source: Delivery, unverified: bool) -> Fixed:

@@ -69,6 +69,8 @@ def _put_events(batch: Batch) -> None:
 
 
 def _put_device_states(batch: Batch) -> None:
+    for placed in batch.screened.blocks:
+        batch.news[placed.device.device_id].heard(placed.reading.observed_at, placed.source.received_at)
     for items in (batch.screened.observations, batch.screened.positions, batch.screened.events):
         for item in items:
             batch.news[item.device.device_id].heard(item.reading.observed_at, item.source.received_at)

@@ -16,6 +16,7 @@ from ingest.readings import DecodeContext, Limits, Refusal
 
 YEAR_MIN = 2010  # a clock that shows an earlier year was never set
 TEXT_CHARACTERS_MAX = 256
+EPC_DIGITS_MAX = 128
 _DAY = timedelta(days=1)
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}):(\d{2})(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d{2}(?::?\d{2})?)?")
 _HEX = re.compile(r"[0-9A-F]+")
@@ -170,7 +171,7 @@ def boolean(source: dict[str, Any], name: str) -> bool | None:
     return value
 
 
-def hex_id(value: Any, name: str, *, digits_max: int = 128) -> str:
+def hex_id(value: Any, name: str, *, digits_max: int = EPC_DIGITS_MAX) -> str:
     """Upper-case hex of a tag memory bank; spaces, dashes and 0x are dropped."""
     if not isinstance(value, str):
         raise Refusal("wrong_type", f"{name} is {_kind(value)}, not text")
@@ -190,6 +191,19 @@ def epc(value: Any) -> str:
     if not found.strip("0") or not found.strip("F"):
         raise Refusal("unprogrammed_tag", f"epc {found[:32]} is all zeros or all ones")
     return found
+
+
+def are_plain_epcs(found: list[str]) -> bool:
+    """Whether each is what `epc` would return for it, found out for all at once."""
+    joined = "".join(found)
+    if not (joined.isascii() and joined.isalnum() and joined == joined.upper()):
+        return False
+    try:
+        bytes.fromhex(joined)
+    except ValueError:
+        return False
+    lengths = {len(one) for one in found}
+    return all(0 < n <= EPC_DIGITS_MAX and n % 2 == 0 for n in lengths) and not {d * n for n in lengths for d in "0F"}.intersection(found)
 
 
 def hex_from_base64(value: Any, name: str) -> str:

@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 
 from db.pool import Pool
 from ingest import store
-from ingest.readings import Limits, RfidReading
+from ingest.readings import Limits
 from ingest.registry import Registry
 from ingest.screen import Delivery, Refused, Screened, open_delivery, screen
 from ingest.store import ConcurrentChange, StoreOptions, Written
@@ -166,7 +166,7 @@ class Writer:
             opened = [open_delivery(d, self._registry, self._limits) for d in batch]
             if any(o.device is None for o in opened) and self._registry.refresh(conn, unknown_met=True):
                 opened = [open_delivery(o.source, self._registry, self._limits) if o.device is None else o for o in opened]
-            self._registry.learn_tags(conn, (i.epc for o in opened for i in o.items if isinstance(i, RfidReading)))
+            self._registry.learn_tags(conn, (epc for o in opened for epc in o.epcs()))
             screened = screen(opened, self._registry)
             conn.commit()  # what was read for the registry must not hold a snapshot while the batch waits for locks
             with conn.transaction():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ingest.formats import impinj_iot, native, owntracks, presence, traccar, wms_event, zebra_ziotc
-from ingest.readings import DecodeContext, Decoded, Refusal, Rejected
+from ingest.readings import DecodeContext, Decoded, ReadsBlock, Refusal, Rejected
 
 Decoder = Callable[[bytes, DecodeContext], Decoded]
 
@@ -20,6 +20,11 @@ FORMATS: dict[str, Decoder] = {
     "traccar": traccar.decode,
     "wms-event": wms_event.decode,
 }
+
+
+def decode_block(format_name: str, payload: bytes, ctx: DecodeContext) -> ReadsBlock | None:
+    """The short way for the bulk of the stream; None = take the other one."""
+    return native.decode_block(payload, ctx) if format_name == "native" and ctx.channel == "reads" else None
 
 
 def decode(format_name: str, payload: bytes, ctx: DecodeContext) -> Decoded:

@@ -1,5 +1,5 @@
-"""Where the suite finds a TimescaleDB, in this order: a given URL, a server on this machine that offers the extension, a Debian
-trixie folder under chroot (as root), a container engine. None: the caller skips loudly, or fails in CI.
+"""Where tests and benchmarks find a TimescaleDB, in this order: a given URL, a server on this machine that offers the extension, a Debian
+trixie folder under chroot (as root), a container engine. None: NoTimescale says what was tried.
 
 CHUANTOU_TEST_TIMESCALE_URL must name a role that may create databases.
 """
@@ -55,10 +55,10 @@ class LocalPostgres(EmbeddedPostgres):
 class ChrootPostgres(LocalPostgres):
     """A server inside a Debian folder. Needs root to enter it; runs as the folder's own postgres user; no /proc needed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, fsync: bool = False) -> None:
         self.root = root
         self._inside = f"/var/lib/chuantou-test/{secrets.token_hex(6)}"
-        super().__init__(root / self._inside.lstrip("/") / "pg", fsync=False, bin_dir=Path("/usr/lib/postgresql/17/bin"))
+        super().__init__(root / self._inside.lstrip("/") / "pg", fsync=fsync, bin_dir=Path("/usr/lib/postgresql/17/bin"))
         for line in (root / "etc/passwd").read_text().splitlines():
             if line.startswith("postgres:"):
                 uid, gid = line.split(":")[2:4]
@@ -147,14 +147,14 @@ def _container(engine: str) -> Iterator[GivenServer]:
 
 
 @contextmanager
-def timescale_server(folder: Path) -> Iterator[EmbeddedPostgres | GivenServer]:
+def timescale_server(folder: Path, *, fsync: bool = False) -> Iterator[EmbeddedPostgres | GivenServer]:
     """A running TimescaleDB. folder: for data, reachable by the servers' account. Raises NoTimescale."""
     given = os.environ.get("CHUANTOU_TEST_TIMESCALE_URL")
     if given:
         yield GivenServer(given)
         return
     for bin_dir in _local_bin_dirs():
-        with LocalPostgres(folder / "pg-timescale", fsync=False, bin_dir=bin_dir) as local:
+        with LocalPostgres(folder / "pg-timescale", fsync=fsync, bin_dir=bin_dir) as local:
             yield local
         return
     tried: list[str] = ["CHUANTOU_TEST_TIMESCALE_URL is not set", "no PostgreSQL here offers timescaledb"]
@@ -164,7 +164,7 @@ def timescale_server(folder: Path) -> Iterator[EmbeddedPostgres | GivenServer]:
         except NoTimescale as exc:
             tried.append(str(exc))
         else:
-            with ChrootPostgres(root) as server:
+            with ChrootPostgres(root, fsync=fsync) as server:
                 yield server
             return
     else:
