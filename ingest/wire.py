@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import math
 import re
@@ -19,6 +20,7 @@ TEXT_CHARACTERS_MAX = 256
 EPC_DIGITS_MAX = 128
 _DAY = timedelta(days=1)
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}):(\d{2})(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d{2}(?::?\d{2})?)?")
+_PLAIN_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(?:\.\d{3}(?:\d{3})?)?(?:Z|\+00:00)", re.ASCII).fullmatch
 _HEX = re.compile(r"[0-9A-F]+")
 
 
@@ -221,6 +223,9 @@ def iso_time(value: Any, name: str, ctx: DecodeContext) -> tuple[datetime, tuple
     """UTC time of ISO 8601 text, flags, and the digits finer than a microsecond. Second 60 is read as the next second."""
     if not isinstance(value, str):
         raise Refusal("bad_time", f"{name} is {_kind(value)}, not ISO 8601 text")
+    if _PLAIN_ISO(value):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(value), (), ""
     match = _ISO.fullmatch(value.strip())
     if match is None:
         raise Refusal("bad_time", f"{name} {value[:40]!r} is not ISO 8601 with date and time")

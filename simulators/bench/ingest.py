@@ -202,11 +202,14 @@ def empty(store: Store) -> None:
 def distinct(store: Store, folder: Path, reads: int, messages: int, *, workers: int = 1) -> float:
     """Reads a second, every one another tag, from the first publish to the last commit."""
     empty(store)
-    with bench_broker(folder) as broker, bench_workers(store, broker, folder, workers):
-        with publishers([Plan(broker.sender_url, "bench-sender", TOPIC, messages, reads)]) as (publisher,):
-            publisher.go()
-            ended = wait_received(store, messages * reads)
-            started = publisher.finish()["started"]
+    with (
+        bench_broker(folder) as broker,
+        bench_workers(store, broker, folder, workers),
+        publishers([Plan(broker.sender_url, "bench-sender", TOPIC, messages, reads)]) as (publisher,),
+    ):
+        publisher.go()
+        ended = wait_received(store, messages * reads)
+        started = publisher.finish()["started"]
     verify(store, stored=messages * reads, absorbed=0, tags=messages * reads)
     return messages * reads / (ended - started)
 

@@ -114,8 +114,8 @@ class DirectInbox:
     def __init__(self) -> None:
         self.acked: list[Delivery] = []
 
-    def take(self, timeout_s: float) -> Delivery | None:
-        return None
+    def take_all(self, items_max: int, bytes_max: int, timeout_s: float) -> list[Delivery]:
+        return []
 
     def ack(self, deliveries: list[Delivery]) -> None:
         self.acked += deliveries
