@@ -15,6 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from collateral.clock import clock_from_spec
 from collateral.errors import MisconfiguredService
 from db.pool import open_pool
+from ingest.lease import ClientIdLease
 from ingest.logs import log_to_stderr
 from ingest.readings import Limits
 from ingest.registry import Registry, RegistryListener
@@ -50,6 +51,7 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
     )
     pool = open_pool(settings.database_url, name=settings.ingest_client_id, size_max=2, connect_wait_s=5.0)
     registry = Registry()
+    lease = ClientIdLease(settings.database_url, settings.ingest_client_id)
     listener = RegistryListener(settings.database_url, registry)
     summed_at = time.monotonic()
 
@@ -88,17 +90,25 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
         start_http_server(settings.ingest_metrics_port)
     thread = threading.Thread(target=writer.run, name="writer")
     listener.start()
-    subscriber.start()
+    lease.start()
     thread.start()
+    subscribed = False
     log.info("ingest started", extra={"event": "ingest_started", "client_id": settings.ingest_client_id})
     try:
-        while not stopping.wait(0.5):
+        while not stopping.wait(0.5 if subscribed else 0.02):
+            if not subscribed and lease.held.is_set():
+                subscriber.start()
+                subscribed = True
             if not thread.is_alive():
                 raise RuntimeError("the writer ended by itself")
+            if (fault := lease.fault or subscriber.fault) is not None:
+                raise MisconfiguredService(fault)
     finally:
         writer.stop()
         thread.join(15)
-        subscriber.stop()
+        if subscribed:
+            subscriber.stop()
+        lease.stop()
         listener.stop()
         pool.close(5)
         t = writer.total

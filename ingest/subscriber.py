@@ -10,6 +10,7 @@ import logging
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 INBOX_BYTES_MAX = 67_108_864  # with room for a few messages of the broker's largest size
 FULL_WAIT_S = 2.0  # how long the network thread may wait for room in the inbox
 TOPICS_REMEMBERED_MAX = 100_000
+SESSION_TAKEN_OVER = 0x8E  # MQTT 5: another client connected under our id
+TAKEN_OVER_MAX, TAKEN_OVER_WITHIN_S = 3, 60.0
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 2.0  # devices wait for us after a start of the broker
 
 
@@ -104,6 +107,9 @@ class Subscriber:
         self._connection = 0
         self._topic_names: dict[bytes, str] = {}
         self._connected = False
+        self._taken_over: deque[float] = deque(maxlen=TAKEN_OVER_MAX)
+        self.fault: str | None = None  # why it gave up for good
+        self._client_id = client_id
         self._stopping = False
         self._sent_away = threading.Event()
         self._keeper = threading.Thread(target=self._come_back, name="mqtt-keeper", daemon=True)
@@ -176,6 +182,7 @@ class Subscriber:
         self._inbox.forget(lambda d: d.qos > 0)  # unacknowledged: it comes again, and must not fill the inbox twice
 
     def _on_pre_connect(self, client: mqtt.Client, userdata: Any) -> None:
+        self._client.forget_unread()
         self._new_connection()
 
     def _on_connect(
@@ -195,9 +202,23 @@ class Subscriber:
         self, client: mqtt.Client, userdata: Any, flags: mqtt.DisconnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._new_connection()
+        if reason.value == SESSION_TAKEN_OVER and self._gives_way():
+            return
         if flags.is_disconnect_packet_from_server and not self._stopping:
             self._sent_away.set()
         log.warning("connection to the broker ended: %s", reason, extra={"event": "broker_lost", "reason": str(reason)})
+
+    def _gives_way(self) -> bool:
+        """Another client came under our id. Once is our own ghost of before a restart; again and again is a second worker, and one must go."""
+        self._taken_over.append(time.monotonic())
+        if len(self._taken_over) < TAKEN_OVER_MAX or self._taken_over[-1] - self._taken_over[0] > TAKEN_OVER_WITHIN_S:
+            return False
+        self.fault = (
+            f"another worker connects under the client id {self._client_id!r} and takes our session; give every worker a "
+            "CHUANTOU_INGEST_CLIENT_ID of its own"
+        )
+        log.error("%s", self.fault, extra={"event": "client_id_taken", "client_id": self._client_id})
+        return True
 
     def _on_taken(self, taken: list[Taken]) -> None:
         """In the network thread: while it waits here, nothing more is read, and the broker keeps what it has."""

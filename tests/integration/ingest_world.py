@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from collateral.clock import SystemClock
+from collateral.clock import Clock, SystemClock
 from db.pool import Pool, open_pool
 from ingest.registry import Registry, RegistryListener
 from ingest.screen import Delivery
@@ -169,9 +169,11 @@ def until(condition: Callable[[], Any], *, within_s: float = 30.0, what: str = "
 
 
 @contextmanager
-def running_worker(database_url: str, mqtt_url: str, name: str, *, smoothing_s: float = 300.0) -> Iterator[Writer]:
+def running_worker(
+    database_url: str, mqtt_url: str, name: str, *, smoothing_s: float = 300.0, clock: Clock | None = None, inbox_max: int = 8_000
+) -> Iterator[Writer]:
     """A whole worker in this process: subscriber, listener, writer thread. Its topics are shared under its own name."""
-    subscriber = Subscriber(mqtt_url, client_id=f"{name}-client", clock=SystemClock(), share=name)
+    subscriber = Subscriber(mqtt_url, client_id=f"{name}-client", clock=clock or SystemClock(), share=name, inbox_max=inbox_max)
     pool = open_pool(database_url, name=name, size_max=2, connect_wait_s=2.0)
     registry = Registry()
     listener = RegistryListener(database_url, registry)
