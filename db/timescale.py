@@ -1,7 +1,5 @@
 """Where tests and benchmarks find a TimescaleDB, in this order: a given URL, a server on this machine that offers the extension, a Debian
 trixie folder under chroot (as root), a container engine. None: NoTimescale says what was tried.
-
-CHUANTOU_TEST_TIMESCALE_URL must name a role that may create databases.
 """
 
 from __future__ import annotations
@@ -22,10 +20,10 @@ import psycopg
 
 from db.embedded import EmbeddedPostgres, RunAs, dies_with_parent, free_port
 
-CACHE = Path(os.environ.get("CHUANTOU_TEST_CACHE", "/var/cache/chuantou"))
+CACHE = Path("/var/cache/chuantou")
 ROOT_NAME = "trixie-timescale"
 PACKAGES = "postgresql-17,postgresql-17-timescaledb"
-IMAGE = os.environ.get("CHUANTOU_TEST_TIMESCALE_IMAGE", "timescale/timescaledb:latest-pg17")
+IMAGE = "timescale/timescaledb:latest-pg17"
 TIMESCALE_SETTINGS = {
     "shared_preload_libraries": "timescaledb",
     "timescaledb.telemetry_level": "off",
@@ -94,20 +92,20 @@ class ChrootPostgres(LocalPostgres):
         shutil.rmtree(self.data_dir.parent, ignore_errors=True)
 
 
-def _debian_folder() -> Path:
+def _debian_folder(cache: Path) -> Path:
     """The cached folder, made on first use (a minute, 700 MB). Raises NoTimescale."""
-    root = CACHE / ROOT_NAME
+    root = cache / ROOT_NAME
     if (root / "usr/lib/postgresql/17/lib/timescaledb.so").exists():
         return root
     program = shutil.which("debootstrap") or ("/usr/sbin/debootstrap" if Path("/usr/sbin/debootstrap").exists() else None)
     if program is None:
         raise NoTimescale("debootstrap is not installed")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{ROOT_NAME}.lock").open("w") as lock:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{ROOT_NAME}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if root.exists():
             return root
-        part = CACHE / f"{ROOT_NAME}.part"
+        part = cache / f"{ROOT_NAME}.part"
         shutil.rmtree(part, ignore_errors=True)
         done = subprocess.run([program, "--variant=minbase", f"--include={PACKAGES}", "trixie", str(part)], capture_output=True, text=True)
         if done.returncode != 0:
@@ -124,9 +122,9 @@ def _local_bin_dirs() -> list[Path]:
 
 
 @contextmanager
-def _container(engine: str) -> Iterator[GivenServer]:
+def _container(engine: str, image: str) -> Iterator[GivenServer]:
     port, name = free_port(), f"chuantou-test-{secrets.token_hex(6)}"
-    command = [engine, "run", "--rm", "-d", "--name", name, "-p", f"127.0.0.1:{port}:5432", "-e", "POSTGRES_HOST_AUTH_METHOD=trust", IMAGE]
+    command = [engine, "run", "--rm", "-d", "--name", name, "-p", f"127.0.0.1:{port}:5432", "-e", "POSTGRES_HOST_AUTH_METHOD=trust", image]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise NoTimescale(f"{engine}: {done.stderr.strip()[-400:]}")
@@ -147,20 +145,23 @@ def _container(engine: str) -> Iterator[GivenServer]:
 
 
 @contextmanager
-def timescale_server(folder: Path, *, fsync: bool = False) -> Iterator[EmbeddedPostgres | GivenServer]:
-    """A running TimescaleDB. folder: for data, reachable by the servers' account. Raises NoTimescale."""
-    given = os.environ.get("CHUANTOU_TEST_TIMESCALE_URL")
-    if given:
-        yield GivenServer(given)
+def timescale_server(
+    folder: Path, *, fsync: bool = False, given_url: str | None = None, cache: Path = CACHE, image: str = IMAGE
+) -> Iterator[EmbeddedPostgres | GivenServer]:
+    """A running TimescaleDB. folder: for data, reachable by the servers' account; given_url: of a role that may create databases; cache: where
+    the Debian folder is kept; image: for the container. Raises NoTimescale.
+    """
+    if given_url:
+        yield GivenServer(given_url)
         return
     for bin_dir in _local_bin_dirs():
         with LocalPostgres(folder / "pg-timescale", fsync=fsync, bin_dir=bin_dir) as local:
             yield local
         return
-    tried: list[str] = ["CHUANTOU_TEST_TIMESCALE_URL is not set", "no PostgreSQL here offers timescaledb"]
+    tried: list[str] = ["no server is given", "no PostgreSQL here offers timescaledb"]
     if os.geteuid() == 0:
         try:
-            root = _debian_folder()
+            root = _debian_folder(cache)
         except NoTimescale as exc:
             tried.append(str(exc))
         else:
@@ -173,7 +174,7 @@ def timescale_server(folder: Path, *, fsync: bool = False) -> Iterator[EmbeddedP
         if shutil.which(engine) is None:
             continue
         try:
-            container = _container(engine)
+            container = _container(engine, image)
             running = container.__enter__()
         except NoTimescale as exc:
             tried.append(str(exc))

@@ -18,12 +18,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from timescale_store import GivenServer, NoTimescale, timescale_server
 
 from collateral.credentials import mosquitto_hash
 from db.embedded import EmbeddedPostgres
 from db.migrate import migrate
 from db.pool import Pool, open_pool
-from db.timescale import GivenServer, NoTimescale, timescale_server
 from ingest.broker import BrokerAccount, ingest_account, monitor_account
 from ingest.embedded_broker import EmbeddedBroker
 
