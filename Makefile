@@ -1,6 +1,6 @@
 # `make` lists the targets. Each does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-plain test-timescale lint types docs-check clean
+.PHONY: help setup demo up test test-plain test-timescale lint types bench docs-check clean
 PY := .venv/bin/python
 # Many tests wait for servers of their own, so more jobs than cores.
 JOBS ?= 4
@@ -34,6 +34,9 @@ lint: setup types ## ruff check, ruff format, mypy
 
 types: setup ## mypy --strict
 	$(PY) -m mypy
+
+bench: setup ## the rates beside the physical limit of this machine, in one run
+	@.venv/bin/chuantou bench ingest $(ARGS)
 
 docs-check: setup ## links, settings and migrations are documented
 	$(PY) -m pytest tests/contract

@@ -240,6 +240,33 @@ def doctor(
         raise typer.Exit(EXIT_FAILED)
 
 
+bench_app = typer.Typer(help="Measure, beside the physical limit of the same machine in the same run.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.command("ingest")
+def bench_ingest(
+    json: Annotated[Path | None, typer.Option("--json", help="Write the results here")] = None,
+    scale: Annotated[float, typer.Option(help="Of the number of messages; less = shorter and rougher", min=0.01, max=100)] = 1.0,
+    minutes: Annotated[float, typer.Option(help="How long the worker's memory is watched at full rate; 0 = not", min=0, max=1440)] = 0.5,
+    only: Annotated[list[str] | None, typer.Option(help="Only this figure, such as ingest_50; may be given several times")] = None,
+) -> None:
+    """Raw COPY, broker-only delivery, and the real worker with 1, 10, 50, 200 reads a message and with standing stock."""
+    from simulators.bench.ingest import run_bench
+    from simulators.bench.results import BenchFailed, write_json
+
+    def run() -> int:
+        try:
+            results, store = run_bench(scale=scale, minutes=minutes, only=tuple(only or ()), say=typer.echo)
+        except BenchFailed as exc:
+            _fail(str(exc), EXIT_FAILED)
+        if json is not None:
+            write_json(results, json, {"store": store})
+        return 0
+
+    _embedded(run)
+
+
 def main() -> None:
     """Entry point of the installed script."""
     app()

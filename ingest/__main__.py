@@ -16,6 +16,7 @@ from collateral.clock import clock_from_spec
 from collateral.errors import MisconfiguredService
 from collateral.logs import log_to_stderr
 from db.pool import open_pool
+from ingest.lease import ClientIdLease
 from ingest.readings import Limits
 from ingest.rebirth import RebirthAsker
 from ingest.redrive import Redriver
@@ -53,6 +54,7 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
     )
     pool = open_pool(settings.database_url, name=settings.ingest_client_id, size_max=4, connect_wait_s=5.0)
     registry = Registry()
+    lease = ClientIdLease(settings.database_url, settings.ingest_client_id)
     listener = RegistryListener(settings.database_url, registry)
     summed_at = time.monotonic()
 
@@ -98,21 +100,29 @@ def run(settings: IngestSettings, stopping: threading.Event) -> None:
         start_http_server(settings.ingest_metrics_port)
     thread = threading.Thread(target=writer.run, name="writer")
     listener.start()
-    subscriber.start()
+    lease.start()
     thread.start()
     redriver.start()
     retention.start()
     asker.start()
+    subscribed = False
     log.info("ingest started", extra={"event": "ingest_started", "client_id": settings.ingest_client_id})
     try:
-        while not stopping.wait(0.5):
+        while not stopping.wait(0.5 if subscribed else 0.02):
+            if not subscribed and lease.held.is_set():
+                subscriber.start()
+                subscribed = True
             if not thread.is_alive():
                 raise RuntimeError("the writer ended by itself")
+            if (fault := lease.fault or subscriber.fault) is not None:
+                raise MisconfiguredService(fault)
     finally:
         asker.stop()
         writer.stop()
         thread.join(15)
-        subscriber.stop()
+        if subscribed:
+            subscriber.stop()
+        lease.stop()
         listener.stop()
         redriver.stop()
         retention.stop()

@@ -26,29 +26,36 @@ class BoundedInbox:
     def _has_room(self, size: int) -> bool:
         return not self._items or (len(self._items) < self._items_max and self._bytes + size <= self._bytes_max)
 
-    def put(self, delivery: Delivery, timeout_s: float) -> bool:
-        """Whether there was room within timeout_s."""
-        size = len(delivery.payload)
+    def put_all(self, deliveries: list[Delivery], timeout_s: float) -> int:
+        """Put in order; wait up to timeout_s for room, each time it is needed. Returns how many there was room for."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._has_room(size), timeout_s):
-                return False
-            self._items.append(delivery)
-            self._bytes += size
+            for done, delivery in enumerate(deliveries):
+                size = len(delivery.payload)
+                if not self._has_room(size):
+                    self._changed.notify_all()
+                    if not self._changed.wait_for(lambda size=size: self._has_room(size), timeout_s):  # type: ignore[misc]
+                        return done
+                self._items.append(delivery)
+                self._bytes += size
             self._changed.notify_all()
-            return True
+            return len(deliveries)
 
-    def take(self, timeout_s: float) -> Delivery | None:
-        """The oldest delivery, or None when none came in time."""
+    def take_all(self, items_max: int, bytes_max: int, timeout_s: float) -> list[Delivery]:
+        """The oldest deliveries: at least one, unless none came in time, then as many as these limits allow."""
         until = time.monotonic() + timeout_s
+        found: list[Delivery] = []
         with self._changed:
             while not self._items:
                 left_s = until - time.monotonic()
                 if left_s <= 0 or not self._changed.wait(left_s):
-                    return None
-            delivery = self._items.popleft()
-            self._bytes -= len(delivery.payload)
+                    return found
+            size = 0
+            while self._items and len(found) < items_max and (not found or size + len(self._items[0].payload) <= bytes_max):
+                found.append(self._items.popleft())
+                size += len(found[-1].payload)
+            self._bytes -= size
             self._changed.notify_all()
-            return delivery
+        return found
 
     def forget(self, obsolete: Callable[[Delivery], bool]) -> None:
         """Drop what will come again."""

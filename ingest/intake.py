@@ -16,7 +16,7 @@ import psycopg
 from db.pool import Pool
 from ingest import store
 from ingest.formats import FORMATS
-from ingest.readings import Limits, RfidReading
+from ingest.readings import Limits
 from ingest.registry import Device, Registry
 from ingest.screen import Delivery, Refused, Screened, open_delivery, screen
 from ingest.store import ConcurrentChange, StoreOptions, Written
@@ -115,7 +115,7 @@ class Intake:
         with self._pool.connection() as conn:
             self._registry.refresh(conn)
             opened = open_delivery(delivery, self._registry, self._limits)
-            self._registry.learn_tags(conn, (i.epc for i in opened.items if isinstance(i, RfidReading)))
+            self._registry.learn_tags(conn, opened.epcs())
         screened = screen([opened], self._registry)
         reasons = [(r.reason, r.detail) for r in screened.refused]
         try:

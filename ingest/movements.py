@@ -90,6 +90,43 @@ class Outcome(StrEnum):
 PlaceOf = Callable[[str], tuple[float | None, float | None]]
 
 
+def absorb(
+    state: Sighting,
+    at: datetime,
+    smoothing: timedelta,
+    device_id: str,
+    antenna: int,
+    zone_id: str | None,
+    warehouse_id: str | None,
+    goods_id: str | None,
+    tid: str | None,
+    rssi_dbm: float | None,
+) -> bool:
+    """Whether a read outside gates only extends the sighting, which it then has done. at must be later than the sighting.
+
+    While something speaks for another zone no read is absorbed: it is evidence.
+    """
+    if not (
+        smoothing
+        and state.device_id == device_id
+        and state.antenna == antenna
+        and state.zone_id == zone_id
+        and state.warehouse_id == warehouse_id
+        and state.goods_id == goods_id
+        and (tid is None or tid == state.tid)
+        and at - state.first_stored_at <= smoothing
+        and (state.pending is None or not state.pending.candidates)
+    ):
+        return False
+    state.last_seen_at = at
+    state.reads += 1
+    state.absorbed += 1
+    state.rssi_dbm = rssi_dbm
+    if state.change is Change.NONE:
+        state.change = Change.EXTENDED
+    return True
+
+
 def sight(
     state: Sighting | None, obs: Observation, policy: ReadPolicy, place_of: PlaceOf, tie: bool = False
 ) -> tuple[Sighting, Outcome, list[Movement]]:
@@ -115,21 +152,21 @@ def sight(
         return state, Outcome.STORE, movements
     if state.zone_id == zone_id:
         if (
-            (state.pending is None or not state.pending.candidates)
-            and state.antenna == read.antenna
-            and state.device_id == obs.device.device_id
-            and at - state.first_stored_at <= policy.smoothing
-            and policy.smoothing
-            and (read.tid is None or read.tid == state.tid)
+            read.direction is None
             and not (zone is not None and zone.is_gate)
-            and read.direction is None
+            and absorb(
+                state,
+                at,
+                policy.smoothing,
+                obs.device.device_id,
+                read.antenna,
+                zone_id,
+                warehouse_id,
+                obs.goods_id,
+                read.tid,
+                read.rssi_dbm,
+            )
         ):
-            state.last_seen_at = at
-            state.reads += 1
-            state.absorbed += 1
-            state.rssi_dbm = read.rssi_dbm
-            if state.change is Change.NONE:
-                state.change = Change.EXTENDED
             return state, Outcome.ABSORB, []
         movements = _movements(None, state, obs, zone_id, warehouse_id, place_of)
         if state.pending is not None:

@@ -2,7 +2,7 @@
 -- Present sightings of these tags, locked in one order by all workers.
 SELECT tag_epc, goods_id, device_id, antenna, zone_id, warehouse_id, tid, entered_at, first_stored_at, last_seen_at, previous_zone_id, reads,
        absorbed, rssi_dbm, pending
-  FROM goods_position WHERE tag_epc = ANY(%(epcs)s) ORDER BY tag_epc FOR UPDATE;
+  FROM goods_position WHERE tag_epc = ANY(string_to_array(%(epcs)s, ',')) ORDER BY tag_epc FOR UPDATE;
 
 -- name: copy_sightings
 -- New tags; a tag that another worker added meanwhile makes this fail, and the batch is done again.

@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 from db.pool import Pool
 from db.sql import load_queries
 from ingest import store
-from ingest.readings import Limits, RfidReading
+from ingest.readings import Limits
 from ingest.registry import Registry
 from ingest.screen import Delivery, open_delivery, screen
 from ingest.store import ConcurrentChange, StoreOptions, Written
@@ -131,7 +131,7 @@ class Redriver:
         opened = open_delivery(delivery, self._registry, self._limits)
         if opened.device is None and self._registry.refresh(conn, unknown_met=True):
             opened = open_delivery(delivery, self._registry, self._limits)
-        self._registry.learn_tags(conn, (i.epc for i in opened.items if isinstance(i, RfidReading)))
+        self._registry.learn_tags(conn, opened.epcs())
         screened = screen([opened], self._registry)
         written = store.write(conn, screened, self._registry, self._options)
         reasons = [f"{r.reason}: {r.detail}"[:500] for r in screened.refused]

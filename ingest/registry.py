@@ -131,6 +131,11 @@ class Registry:
     def device(self, device_id: str) -> Device | None:
         return self._tables.devices.get(device_id)
 
+    def place_of(self, device_id: str) -> tuple[float | None, float | None]:
+        """Longitude and latitude of a fixed device; None, None when not known."""
+        device = self.device(device_id)
+        return (None, None) if device is None else (device.lon, device.lat)
+
     def owntracks_device(self, user: str, device: str) -> Device | None:
         """Whose OwnTracks topic this is: by its claim `topic` = user/device, or because the user is the device's own account."""
         found = self._tables.owntracks.get(f"{user}/{device}")
@@ -197,7 +202,7 @@ class Registry:
         if len(tags) + len(unbound) > self._tags_cached_max:
             tags.clear()
             unbound.clear()
-        for epc, goods_id, tid, valid_from, valid_to, tenant_id in conn.execute(_Q["tag_bindings"], {"epcs": missing}):
+        for epc, goods_id, tid, valid_from, valid_to, tenant_id in conn.execute(_Q["tag_bindings"], {"epcs": ",".join(missing)}):
             tags.setdefault(epc, []).append(Span(valid_from, valid_to, goods_id, tid, tenant_id))
         retry_at = now + self._unknown_retry_s
         unbound.update((e, retry_at) for e in missing if e not in tags)

@@ -19,7 +19,7 @@ SELECT warehouse_id, fence FROM warehouse ORDER BY warehouse_id;
 -- name: tag_bindings
 -- What these tags stand for and stood for, newest first.
 SELECT b.tag_epc, b.goods_id, b.tid, b.valid_from, b.valid_to, g.tenant_id
-  FROM tag_binding b JOIN goods_unit g USING (goods_id) WHERE b.tag_epc = ANY(%(epcs)s) ORDER BY b.valid_from DESC;
+  FROM tag_binding b JOIN goods_unit g USING (goods_id) WHERE b.tag_epc = ANY(string_to_array(%(epcs)s, ',')) ORDER BY b.valid_from DESC;
 
 -- name: read_policies
 -- How reads are weighed, the most exact rows first.

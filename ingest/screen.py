@@ -4,7 +4,7 @@ with flags, impossible ones refused."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -12,7 +12,7 @@ import msgspec
 
 from collateral.datum import to_wgs84
 from collateral.gs1 import TAG_BITS_BY_HEADER
-from ingest.formats import decode
+from ingest.formats import decode, decode_block
 from ingest.readings import (
     Claim,
     DecodeContext,
@@ -22,6 +22,7 @@ from ingest.readings import (
     Limits,
     NodeMessage,
     PositionReading,
+    ReadsBlock,
     Rejected,
     RfidReading,
     StateUpdate,
@@ -69,6 +70,14 @@ class Observation(msgspec.Struct, eq=False):
         """The business key; also the table's."""
         r = self.reading
         return (r.observed_at, self.device.device_id, r.epc, r.antenna, r.event_key)
+
+
+class PlacedReads(msgspec.Struct, eq=False):
+    """Many reads of one message and where they come from; `place_read` makes an Observation of one."""
+
+    reading: ReadsBlock
+    device: Device
+    source: Delivery
 
 
 class Fixed(msgspec.Struct, eq=False):
@@ -119,6 +128,7 @@ class Screened:
     """A batch after screening."""
 
     observations: list[Observation] = field(default_factory=list)
+    blocks: list[PlacedReads] = field(default_factory=list)
     positions: list[Fixed] = field(default_factory=list)
     events: list[Happening] = field(default_factory=list)
     states: list[tuple[Device, StateUpdate, Delivery]] = field(default_factory=list)
@@ -145,7 +155,14 @@ class Opened:
     source: Delivery
     device: Device | None
     items: list[Item]
+    block: ReadsBlock | None = None
     nodes: list[NodeSaid] = field(default_factory=list)
+
+    def epcs(self) -> Iterator[str]:
+        """Tags in it."""
+        if self.block is not None:
+            yield from (r.epc for r in self.block.reads)
+        yield from (i.epc for i in self.items if isinstance(i, RfidReading))
 
 
 def open_delivery(delivery: Delivery, registry: Registry, limits: Limits) -> Opened:
@@ -167,11 +184,14 @@ def open_delivery(delivery: Delivery, registry: Registry, limits: Limits) -> Ope
         return Opened(delivery, device, [refusal])
     part = topic.part if isinstance(topic, SparkplugTopic) else ""
     context = DecodeContext(channel, delivery.received_at, device.utc_offset_minutes, device.datum, limits, part)
+    block = decode_block(device.format, delivery.payload, context)
+    if block is not None:
+        return Opened(delivery, device, [], block)
     items = within_days(decode(device.format, delivery.payload, context), limits.days_max)
     nodes = [
         NodeSaid(device, topic, i, delivery, limits) for i in items if isinstance(i, NodeMessage) and isinstance(topic, SparkplugTopic)
     ]
-    return Opened(delivery, device, [i for i in items if not isinstance(i, NodeMessage)], nodes)
+    return Opened(delivery, device, [i for i in items if not isinstance(i, NodeMessage)], nodes=nodes)
 
 
 def _speaker(topic: DeviceTopic | OwnTracksTopic | SparkplugTopic, registry: Registry) -> Device | None:
@@ -215,6 +235,9 @@ def screen(opened: Iterable[Opened], registry: Registry) -> Screened:
         if one.device is None:
             batch.unknown_devices += 1
             batch.refused += [Refused(one.source, "", r.item_no, r.reason, r.detail) for r in one.items if isinstance(r, Rejected)]
+        elif one.block is not None:
+            batch.blocks.append(PlacedReads(one.block, one.device, one.source))
+            batch.states.append((one.device, StateUpdate(one.block.observed_at, seqs=one.block.seqs), one.source))
         else:
             _screen_one(one, one.device, registry, batch)
             batch.nodes += one.nodes
@@ -289,28 +312,33 @@ def place_item(
 ) -> None:
     """Add a reading to the batch with its place and its doubts. unverified: its payload names nobody who is registered."""
     if isinstance(item, RfidReading):
-        at = item.observed_at
-        zone = registry.zone_at(device.device_id, item.antenna, at)
-        binding = registry.binding(item.epc, at)
-        flags = item.flags
-        if zone is None:
-            flags = (*flags, "unknown_antenna")
-        if item.rssi_dbm is not None and item.rssi_dbm < RSSI_WEAK_DBM:
-            flags = (*flags, "weak_rssi")
-        if unverified:
-            flags = (*flags, "unknown_source")
-        if binding is None and item.epc[:2] not in TAG_BITS_BY_HEADER:
-            flags = (*flags, "id_opaque")
-        if binding is not None and binding.tenant_id != device.tenant_id:
-            flags, binding = (*flags, FOREIGN_TAG), None
-        goods_id, tid = (None, None) if binding is None else (binding.value, binding.tid)
-        batch.observations.append(Observation(item, device, zone, goods_id, tid, flags, item.content_hash(), source))
+        batch.observations.append(place_read(item, device, registry, source, unverified=unverified))
     elif isinstance(item, PositionReading):
         batch.positions.append(_fixed(item, device, source, unverified))
     elif isinstance(item, DeviceEvent):
         batch.events.append(Happening(item, device, item.content_hash(), source))
     else:
         batch.states.append((device, item, source))
+
+
+def place_read(item: RfidReading, device: Device, registry: Registry, source: Delivery, *, unverified: bool = False) -> Observation:
+    """A read with its zone, its goods and all doubts."""
+    at = item.observed_at
+    zone = registry.zone_at(device.device_id, item.antenna, at)
+    binding = registry.binding(item.epc, at)
+    flags = item.flags
+    if zone is None:
+        flags = (*flags, "unknown_antenna")
+    if item.rssi_dbm is not None and item.rssi_dbm < RSSI_WEAK_DBM:
+        flags = (*flags, "weak_rssi")
+    if unverified:
+        flags = (*flags, "unknown_source")
+    if binding is None and item.epc[:2] not in TAG_BITS_BY_HEADER:
+        flags = (*flags, "id_opaque")
+    if binding is not None and binding.tenant_id != device.tenant_id:
+        flags, binding = (*flags, FOREIGN_TAG), None
+    goods_id, tid = (None, None) if binding is None else (binding.value, binding.tid)
+    return Observation(item, device, zone, goods_id, tid, flags, item.content_hash(), source)
 
 
 def _fixed(item: PositionReading, device: Device, source: Delivery, unverified: bool) -> Fixed:

@@ -1,6 +1,6 @@
 """MQTT 5 in, acknowledgements out. What is not acknowledged comes again: a full inbox drops the connection, never a message.
 
-The only module of ingest that knows paho; `publish_all` is here for that reason.
+Beside ingest.mqtt_reader the only module of ingest that knows paho; `publish_all` is here for that reason.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from collateral.clock import Clock
 from collateral.errors import MisconfiguredService
 from ingest.inbox import BoundedInbox
+from ingest.mqtt_reader import MqttReader, Taken
 from ingest.screen import Delivery
 from ingest.topics import READY_TOPIC, subscriptions
 
@@ -32,6 +34,9 @@ log = logging.getLogger(__name__)
 
 INBOX_BYTES_MAX = 67_108_864  # with room for a few messages of the broker's largest size
 FULL_WAIT_S = 2.0  # how long the network thread may wait for room in the inbox
+TOPICS_REMEMBERED_MAX = 100_000
+SESSION_TAKEN_OVER = 0x8E  # MQTT 5: another client connected under our id
+TAKEN_OVER_MAX, TAKEN_OVER_WITHIN_S = 3, 60.0
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.2, 2.0  # devices wait for us after a start of the broker
 
 
@@ -65,13 +70,17 @@ def parse_mqtt_url(url: str) -> MqttAddress:
     )
 
 
-def _client(address: MqttAddress, client_id: str, *, manual_ack: bool, ca_file: str | None) -> mqtt.Client:
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5, manual_ack=manual_ack)
+def _client(address: MqttAddress, client_id: str, *, ca_file: str | None) -> mqtt.Client:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
+    _identify(client, address, ca_file)
+    return client
+
+
+def _identify(client: mqtt.Client, address: MqttAddress, ca_file: str | None) -> None:
     if address.username is not None:
         client.username_pw_set(address.username, address.password)
     if address.tls:
         client.tls_set(ca_certs=ca_file)
-    return client
 
 
 class Subscriber:
@@ -96,7 +105,11 @@ class Subscriber:
         self._topics = topics if topics is not None else subscriptions(share)
         self._inbox = BoundedInbox(inbox_max, inbox_bytes_max)
         self._connection = 0
+        self._topic_names: dict[bytes, str] = {}
         self._connected = False
+        self._taken_over: deque[float] = deque(maxlen=TAKEN_OVER_MAX)
+        self.fault: str | None = None  # why it gave up for good
+        self._client_id = client_id
         self._stopping = False
         self._sent_away = threading.Event()
         self._keeper = threading.Thread(target=self._come_back, name="mqtt-keeper", daemon=True)
@@ -104,12 +117,12 @@ class Subscriber:
         self._properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         self._properties.SessionExpiryInterval = session_expiry_s
         self._properties.ReceiveMaximum = receive_max
-        self._client = _client(self._address, client_id, manual_ack=True, ca_file=ca_file)
+        self._client = MqttReader(client_id, self._on_taken)
+        _identify(self._client, self._address, ca_file)
         self._client.reconnect_delay_set(RECONNECT_S_MIN, RECONNECT_S_MAX)  # type: ignore[arg-type]  # paho only compares and doubles them
         self._client.on_connect = self._on_connect
         self._client.on_pre_connect = self._on_pre_connect
         self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
 
     @property
     def connected(self) -> bool:
@@ -145,19 +158,18 @@ class Subscriber:
             if not self._stopping:
                 self._connect()
 
-    def take(self, timeout_s: float) -> Delivery | None:
-        """The next delivery of the present connection, or None when none came in time."""
-        while (delivery := self._inbox.take(timeout_s)) is not None:
-            if delivery.connection == self._connection or delivery.qos == 0:
-                break
-        return delivery
+    def take_all(self, items_max: int, bytes_max: int, timeout_s: float) -> list[Delivery]:
+        """The next deliveries of the present connection within these limits; none when none came in time."""
+        while found := self._inbox.take_all(items_max, bytes_max, timeout_s):
+            ours = [d for d in found if d.connection == self._connection or d.qos == 0]
+            if ours:
+                return ours
+        return []
 
     def ack(self, deliveries: list[Delivery]) -> None:
         """Acknowledge in order of arrival; a delivery of an earlier connection is not ours to acknowledge any more."""
         with self._lock:
-            for delivery in deliveries:
-                if delivery.qos and delivery.connection == self._connection:
-                    self._client.ack(delivery.mid, delivery.qos)
+            self._client.ack_all(d.mid for d in deliveries if d.qos and d.connection == self._connection)
 
     def publish(self, topic: str, payload: bytes) -> bool:
         """A command at QoS 0, as Sparkplug wants it. False when there is no connection: it is not kept for later."""
@@ -174,6 +186,7 @@ class Subscriber:
         self._inbox.forget(lambda d: d.qos > 0)  # unacknowledged: it comes again, and must not fill the inbox twice
 
     def _on_pre_connect(self, client: mqtt.Client, userdata: Any) -> None:
+        self._client.forget_unread()
         self._new_connection()
 
     def _on_connect(
@@ -193,29 +206,46 @@ class Subscriber:
         self, client: mqtt.Client, userdata: Any, flags: mqtt.DisconnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._new_connection()
+        if reason.value == SESSION_TAKEN_OVER and self._gives_way():
+            return
         if flags.is_disconnect_packet_from_server and not self._stopping:
             self._sent_away.set()
         log.warning("connection to the broker ended: %s", reason, extra={"event": "broker_lost", "reason": str(reason)})
 
-    def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = message._topic.decode("utf-8", "backslashreplace")
-        if topic == READY_TOPIC:
-            if message.qos:
-                client.ack(message.mid, message.qos)
-            return
-        delivery = Delivery(topic, bytes(message.payload), self._clock.now(), message.mid, message.qos, self._connection, message.retain)
-        if not self._put(delivery, FULL_WAIT_S):
+    def _gives_way(self) -> bool:
+        """Another client came under our id. Once is our own ghost of before a restart; again and again is a second worker, and one must go."""
+        self._taken_over.append(time.monotonic())
+        if len(self._taken_over) < TAKEN_OVER_MAX or self._taken_over[-1] - self._taken_over[0] > TAKEN_OVER_WITHIN_S:
+            return False
+        self.fault = (
+            f"another worker connects under the client id {self._client_id!r} and takes our session; give every worker a "
+            "CHUANTOU_INGEST_CLIENT_ID of its own"
+        )
+        log.error("%s", self.fault, extra={"event": "client_id_taken", "client_id": self._client_id})
+        return True
+
+    def _on_taken(self, taken: list[Taken]) -> None:
+        """In the network thread: while it waits here, nothing more is read, and the broker keeps what it has."""
+        now, connection = self._clock.now(), self._connection
+        deliveries: list[Delivery] = []
+        for raw_topic, payload, mid, qos, retained in taken:
+            topic = self._topic_names.get(raw_topic) or self._topic_name(raw_topic)
+            if topic != READY_TOPIC:
+                deliveries.append(Delivery(topic, payload, now, mid, qos, connection, retained))
+            elif qos:
+                self._client.ack_all((mid,))
+        if self._inbox.put_all(deliveries, FULL_WAIT_S) < len(deliveries):
             log.warning("inbox stays full; leaving the broker for a moment", extra={"event": "inbox_full", "waiting": self.backlog()})
-            sock = client.socket()
+            self._client.forget_unread()
+            sock = self._client.socket()
             if sock is not None:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
 
-    def _put(self, delivery: Delivery, wait_s: float) -> bool:
-        return self._inbox.put(delivery, wait_s)
+    def _topic_name(self, raw: bytes) -> str:
+        if len(self._topic_names) >= TOPICS_REMEMBERED_MAX:
+            self._topic_names.clear()
+        return self._topic_names.setdefault(raw, raw.decode("utf-8", "backslashreplace"))
 
 
 NO_SUBSCRIBERS = 0x10  # MQTT 5: the broker took the message and threw it away
@@ -227,7 +257,7 @@ def workers_subscribe(url: str, *, ca_file: str | None = None, wait_s: float = 2
     url: an account that may write READY_TOPIC.
     """
     address = parse_mqtt_url(url)
-    client = _client(address, "", manual_ack=False, ca_file=ca_file)
+    client = _client(address, "", ca_file=ca_file)
     answers: list[ReasonCode] = []
 
     def on_connect(c: mqtt.Client, u: Any, flags: mqtt.ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
@@ -260,7 +290,7 @@ def publish_all(
     wait_s, PermissionError when it refuses us.
     """
     address = parse_mqtt_url(url)
-    client = _client(address, client_id, manual_ack=False, ca_file=ca_file)
+    client = _client(address, client_id, ca_file=ca_file)
     ready = threading.Event()
     answers: dict[int, ReasonCode] = {}
     refused: list[str] = []

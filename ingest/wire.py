@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import math
@@ -18,8 +19,10 @@ from ingest.readings import DecodeContext, Limits, Refusal
 
 YEAR_MIN = 2010  # a clock that shows an earlier year was never set
 TEXT_CHARACTERS_MAX = 256
+EPC_DIGITS_MAX = 128
 _DAY = timedelta(days=1)
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}):(\d{2})(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d{2}(?::?\d{2})?)?")
+_PLAIN_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(?:\.\d{3}(?:\d{3})?)?(?:Z|\+00:00)", re.ASCII).fullmatch
 _HEX = re.compile(r"[0-9A-F]+")
 
 
@@ -231,7 +234,7 @@ def boolean(source: dict[str, Any], name: str) -> bool | None:
     return value
 
 
-def hex_id(value: Any, name: str, *, digits_max: int = 128) -> str:
+def hex_id(value: Any, name: str, *, digits_max: int = EPC_DIGITS_MAX) -> str:
     """Upper-case hex of a tag memory bank; spaces, dashes and 0x are dropped."""
     if not isinstance(value, str):
         raise Refusal("wrong_type", f"{name} is {_kind(value)}, not text")
@@ -255,6 +258,19 @@ def epc(value: Any) -> str:
     return found
 
 
+def are_plain_epcs(found: list[str]) -> bool:
+    """Whether each is what `epc` would return for it, found out for all at once."""
+    joined = "".join(found)
+    if not (joined.isascii() and joined.isalnum() and joined == joined.upper()):
+        return False
+    try:
+        bytes.fromhex(joined)
+    except ValueError:
+        return False
+    lengths = {len(one) for one in found}
+    return all(0 < n <= EPC_DIGITS_MAX and n % 2 == 0 for n in lengths) and not {d * n for n in lengths for d in "0F"}.intersection(found)
+
+
 def hex_from_base64(value: Any, name: str) -> str:
     """Upper-case hex of base64 text."""
     if not isinstance(value, str):
@@ -270,6 +286,9 @@ def iso_time(value: Any, name: str, ctx: DecodeContext) -> tuple[datetime, tuple
     """UTC time of ISO 8601 text, flags, and the digits finer than a microsecond. Second 60 is read as the next second."""
     if not isinstance(value, str):
         raise Refusal("bad_time", f"{name} is {_kind(value)}, not ISO 8601 text")
+    if _PLAIN_ISO(value):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(value), (), ""
     match = _ISO.fullmatch(value.strip())
     if match is None:
         raise Refusal("bad_time", f"{name} {value[:40]!r} is not ISO 8601 with date and time")

@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 
 from db.pool import Pool
 from ingest import store
-from ingest.readings import Limits, RfidReading
+from ingest.readings import Limits
 from ingest.registry import Registry
 from ingest.screen import Delivery, Refused, Screened, open_delivery, screen
 from ingest.store import ConcurrentChange, StoreOptions, Written
@@ -34,8 +34,8 @@ _AT_ONCE = (ConcurrentChange, errors.DeadlockDetected, errors.SerializationFailu
 class Inbox(Protocol):
     """Where deliveries come from and acknowledgements go to; ingest.subscriber is one."""
 
-    def take(self, timeout_s: float) -> Delivery | None:
-        """The next delivery, or None when none came in time."""
+    def take_all(self, items_max: int, bytes_max: int, timeout_s: float) -> list[Delivery]:
+        """The next deliveries within these limits, at least one; none when none came in time."""
         ...
 
     def ack(self, deliveries: list[Delivery]) -> None:
@@ -90,20 +90,19 @@ class Writer:
 
     def collect(self) -> list[Delivery]:
         """The next batch; empty when nothing came for a moment."""
-        first = self._inbox.take(0.2)
-        if first is None:
-            return []
-        batch, size = [first], len(first.payload)
-        closes_at = time.monotonic() + self._batch.flush_interval_ms / 1000
-        while len(batch) < self._batch.messages_max and size < self._batch.bytes_max:
+        limits = self._batch
+        batch = self._inbox.take_all(limits.messages_max, limits.bytes_max, 0.2)
+        size = sum(len(d.payload) for d in batch)
+        closes_at = time.monotonic() + limits.flush_interval_ms / 1000
+        while batch and len(batch) < limits.messages_max and size < limits.bytes_max:
             left_s = closes_at - time.monotonic()
             if left_s <= 0:
                 break
-            following = self._inbox.take(min(left_s, self._batch.idle_ms / 1000))
-            if following is None:
+            following = self._inbox.take_all(limits.messages_max - len(batch), limits.bytes_max - size, min(left_s, limits.idle_ms / 1000))
+            if not following:
                 break
-            batch.append(following)
-            size += len(following.payload)
+            batch += following
+            size += sum(len(d.payload) for d in following)
         return batch
 
     def keep(self, batch: list[Delivery]) -> bool:
@@ -166,7 +165,7 @@ class Writer:
             opened = [open_delivery(d, self._registry, self._limits) for d in batch]
             if any(o.device is None for o in opened) and self._registry.refresh(conn, unknown_met=True):
                 opened = [open_delivery(o.source, self._registry, self._limits) if o.device is None else o for o in opened]
-            self._registry.learn_tags(conn, (i.epc for o in opened for i in o.items if isinstance(i, RfidReading)))
+            self._registry.learn_tags(conn, (epc for o in opened for epc in o.epcs()))
             screened = screen(opened, self._registry)
             conn.commit()  # what was read for the registry must not hold a snapshot while the batch waits for locks
             with conn.transaction():

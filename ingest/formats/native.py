@@ -18,6 +18,7 @@ from ingest.readings import (
     Fix,
     Item,
     PositionReading,
+    ReadsBlock,
     Refusal,
     Rejected,
     RfidReading,
@@ -50,6 +51,32 @@ def decode(payload: bytes, ctx: DecodeContext) -> Decoded:
         case "doc":
             return wms_event.decode(payload, ctx)
     raise Refusal("wrong_channel", f"native devices say nothing on {ctx.channel}")
+
+
+def decode_block(payload: bytes, ctx: DecodeContext) -> ReadsBlock | None:
+    """A reads message without anything particular, which most are; None = decode says what it holds, read by read."""
+    try:
+        wire.checked_bytes(payload, ctx.limits)
+        message = _reads_decoder.decode(payload)
+        reads = message.reads
+        if (
+            not 0 < len(reads) <= ctx.limits.items_max
+            or _may_hold_duplicates(payload, len(reads))
+            or b"\\u" in payload
+            or b'"device' in payload
+        ):
+            return None
+        if payload.count(b'"ts"') != 1 or not wire.are_plain_epcs([r.epc for r in reads]):
+            return None
+        if b'"tid"' in payload:
+            for read in reads:
+                if read.tid is not None:
+                    read.tid = wire.hex_id(read.tid, "tid")
+        at, flags, _ = wire.iso_time(message.ts, "ts", ctx)
+        judged, event_key, flags = wire.judged_time(at, message.ts, "" if message.seq is None else str(message.seq), ctx, flags)
+    except (Refusal, msgspec.DecodeError, ValueError, OverflowError):
+        return None
+    return ReadsBlock(at, event_key, flags, reads, _seqs(message.seq)) if judged is at else None
 
 
 def decode_reads(payload: bytes, ctx: DecodeContext) -> Decoded:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from collateral.clock import SystemClock
+from collateral.clock import Clock, SystemClock
 from db.pool import Pool, open_pool
 from ingest.rebirth import RebirthAsker
 from ingest.registry import Registry, RegistryListener
@@ -131,8 +131,8 @@ class DirectInbox:
     def __init__(self) -> None:
         self.acked: list[Delivery] = []
 
-    def take(self, timeout_s: float) -> Delivery | None:
-        return None
+    def take_all(self, items_max: int, bytes_max: int, timeout_s: float) -> list[Delivery]:
+        return []
 
     def ack(self, deliveries: list[Delivery]) -> None:
         self.acked += deliveries
@@ -188,10 +188,19 @@ def until(condition: Callable[[], Any], *, within_s: float = 30.0, what: str = "
 
 @contextmanager
 def running_worker(
-    database_url: str, mqtt_url: str, name: str, *, smoothing_s: float = 300.0, client_id: str | None = None
+    database_url: str,
+    mqtt_url: str,
+    name: str,
+    *,
+    smoothing_s: float = 300.0,
+    client_id: str | None = None,
+    clock: Clock | None = None,
+    inbox_max: int = 8_000,
 ) -> Iterator[Writer]:
     """A whole worker in this process: subscriber, listener, writer thread. Its topics are shared under its own name."""
-    subscriber = Subscriber(mqtt_url, client_id=client_id or f"{name}-client", clock=SystemClock(), share=name)
+    subscriber = Subscriber(
+        mqtt_url, client_id=client_id or f"{name}-client", clock=clock or SystemClock(), share=name, inbox_max=inbox_max
+    )
     pool = open_pool(database_url, name=name, size_max=2, connect_wait_s=2.0)
     registry = Registry()
     listener = RegistryListener(database_url, registry)

@@ -11,10 +11,9 @@ import pytest
 from ingest_world import T0, YARD, Bench, assert_conserved, fix, read, reads, register_world, running_worker, tag, topic, until
 from paho.mqtt.enums import CallbackAPIVersion
 
-from collateral.clock import SystemClock
 from db.pool import Pool
+from ingest.inbox import BoundedInbox
 from ingest.screen import Delivery
-from ingest.subscriber import Subscriber
 
 S = timedelta(seconds=1)
 
@@ -51,19 +50,23 @@ def test_a_phone_that_publishes_with_the_retain_flag_is_heard_once_each_time(poo
     assert assert_conserved(pool) == {"received": 2, "stored": 2, "repeated": 0, "absorbed": 0, "refused": 0}
 
 
-def test_the_inbox_is_bounded_in_bytes_and_forgets_what_will_come_again(broker: Any) -> None:
-    inbox = Subscriber(broker.url, client_id="never-started", clock=SystemClock(), inbox_max=100, inbox_bytes_max=1000)
-    first = Delivery("t", b"x" * 900, T0, 1, 1, inbox._connection)
-    assert inbox._put(first, 0.01)
-    assert not inbox._put(Delivery("t", b"x" * 200, T0, 2, 1, inbox._connection), 0.01)
-    assert inbox._put(Delivery("t", b"x" * 50, T0, 3, 0, inbox._connection), 0.01)
-    inbox._new_connection()
-    assert inbox.backlog() == 1, "an unacknowledged delivery of the old connection comes again; one of QoS 0 does not"
-    assert inbox._put(Delivery("t", b"x" * 5000, T0, 4, 1, inbox._connection), 0.01) is False
-    assert [d.mid for d in (inbox.take(0),) if d] == [3]
-    assert inbox._put(Delivery("t", b"x" * 5000, T0, 4, 1, inbox._connection), 0.01), "one message always has room in an empty inbox"
-    assert inbox.take(0.5) is not None
-    assert inbox.take(0.01) is None
+def test_the_inbox_is_bounded_in_bytes_and_forgets_what_will_come_again() -> None:
+    inbox = BoundedInbox(100, 1000)
+
+    def put(size: int, mid: int, qos: int = 1) -> bool:
+        return inbox.put_all([Delivery("t", b"x" * size, T0, mid, qos)], 0.01) == 1
+
+    assert put(900, 1)
+    assert not put(200, 2)
+    assert put(50, 3, qos=0)
+    inbox.forget(lambda d: d.qos > 0)
+    assert len(inbox) == 1, "an unacknowledged delivery of the old connection comes again; one of QoS 0 does not"
+    assert not put(5000, 4)
+    assert [d.mid for d in inbox.take_all(10, 10_000, 0)] == [3]
+    assert put(5000, 4), "one message always has room in an empty inbox"
+    assert [d.mid for d in inbox.take_all(10, 10, 0.5)] == [4], "and is given out whatever the limit"
+    assert inbox.take_all(10, 10, 0.01) == []
+    assert inbox.put_all([Delivery("t", b"x" * 400, T0, mid) for mid in range(5, 10)], 0.01) == 2, "as many as there is room for"
 
 
 def gate(seq: int, at: datetime, *antennas: int) -> tuple[str, bytes]:

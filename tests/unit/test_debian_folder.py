@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from debian_folder import NAME, NoDebianFolder, debian_folder, is_whole, remove
+
+from db.debian_folder import NAME, NoDebianFolder, debian_folder, is_whole, remove
 
 TESTS = Path(__file__).resolve().parents[1]
 WHOLE = 'mkdir -p "$part/usr/lib/postgresql/17/lib" && touch "$part/usr/lib/postgresql/17/lib/timescaledb.so"'
@@ -33,7 +34,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pat
 
 
 def asking(cache: Path) -> subprocess.Popen[str]:
-    body = f"from pathlib import Path; from debian_folder import debian_folder; print(debian_folder(Path({str(cache)!r})))"
+    body = f"from pathlib import Path; from db.debian_folder import debian_folder; print(debian_folder(Path({str(cache)!r})))"
     return subprocess.Popen(
         [sys.executable, "-c", body], cwd=TESTS.parent, env=os.environ | {"PYTHONPATH": str(TESTS)}, stdout=subprocess.PIPE, text=True
     )
