@@ -58,23 +58,35 @@ function show(focus = false) {
   drawBar();
 }
 
+// The parts of the bar that change. They are changed in place: a click on a link that is replaced between press and release is lost.
+let parts = null;
+
+function buildBar() {
+  const tabs = Object.fromEntries(tabsOf().map((name) => [name, h('a', { href: `#/${name}`, 'data-key': `tab-${name}` }, t(name))]));
+  parts = { tabs, count: h('span', { class: 'count p1', title: 'P1' }), state: h('span', { role: 'status' }) };
+  replace(bar,
+    h('a', { class: 'brand', href: '#/alerts', 'data-key': 'brand' }, h('img', { src: '/desk/icon.svg', alt: '', width: 26, height: 26 }), h('b', {}, 'Chuantou'), h('span', { class: 'han' }, '穿透')),
+    h('nav', { 'aria-label': t('title') }, Object.values(tabs)),
+    h('div', { class: 'right' },
+      h('span', { id: 'clock', class: 'clock', title: 'Asia/Shanghai' }, clock(now())),
+      parts.state,
+      h('button', { class: 'plain', 'data-key': 'lang', onclick: () => { setLang(lang() === 'zh' ? 'en' : 'zh'); view?.stop?.(); view = null; parts = null; show(); } }, lang() === 'zh' ? 'English' : '中文'),
+      h('span', { class: 'who', title: session.user.roles.join(', ') }, session.user.display_name),
+      h('button', { class: 'plain', 'data-key': 'out', onclick: () => signOut() }, t('sign_out'))));
+}
+
 function drawBar() {
+  if (!parts) buildBar();
   const at = route().name;
   const counts = openCounts();
   document.title = `${counts.P1 ? `(${counts.P1}) ` : ''}Chuantou 穿透 · ${t(at)}`;
-  const tabs = tabsOf().map((name) =>
-    h('a', { href: `#/${name}`, 'aria-current': name === at ? 'page' : null, 'data-key': `tab-${name}` },
-      t(name),
-      name === 'alerts' && counts.P1 ? h('span', { class: 'count p1', title: 'P1' }, counts.P1) : null));
-  replace(bar,
-    h('a', { class: 'brand', href: '#/alerts', 'data-key': 'brand' }, h('img', { src: '/desk/icon.svg', alt: '', width: 26, height: 26 }), h('b', {}, 'Chuantou'), h('span', { class: 'han' }, '穿透')),
-    h('nav', { 'aria-label': t('title') }, tabs),
-    h('div', { class: 'right' },
-      h('span', { id: 'clock', class: 'clock', title: 'Asia/Shanghai' }, clock(now())),
-      h('span', { class: `dot ${streamState}`, role: 'status' }, t(streamState)),
-      h('button', { class: 'plain', 'data-key': 'lang', onclick: () => { setLang(lang() === 'zh' ? 'en' : 'zh'); view?.stop?.(); view = null; show(); } }, lang() === 'zh' ? 'English' : '中文'),
-      h('span', { class: 'who', title: session.user.roles.join(', ') }, session.user.display_name),
-      h('button', { class: 'plain', 'data-key': 'out', onclick: () => signOut() }, t('sign_out'))));
+  for (const [name, link] of Object.entries(parts.tabs)) {
+    if (name === at) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
+  }
+  parts.count.textContent = counts.P1 || '';
+  if (counts.P1) parts.tabs.alerts?.append(parts.count); else parts.count.remove();
+  parts.state.className = `dot ${streamState}`;
+  parts.state.textContent = t(streamState);
 }
 
 function start() {
@@ -106,6 +118,7 @@ function welcome(reason = null) {
   view?.stop?.();
   view = null;
   forgetAlerts();
+  parts = null;
   bar.hidden = true;
   document.title = 'Chuantou 穿透';
   replace(main, signInView(start, () => welcome(reason), reason));
