@@ -176,6 +176,7 @@ class FastLane:
         counts = {"movements": len(batch.movements), "refusals": len(batch.refusals), "settled": settled, "alerts": done.counts}
         log.info("movements judged", extra={"event": "fast_lane_judged", **counts})
         errors = [{"rule": r.rule.code, "error": r.error} for r in results if r.error is not None]
+        errors += done.refused
         if not errors:
             return
         now = self._clock.now()

@@ -167,6 +167,7 @@ def _judge(pool: Pool, rules: Sequence[Rule], as_of: datetime, tuning: Tuning, r
             return LOOKED_ONLY
         done = _reconcile(pool, results, report, now=as_of, previous=previous)
     report.inputs["alerts"] = done.counts
+    report.errors.extend(done.refused)
     report.opened.extend(done.opened)
     return done
 
