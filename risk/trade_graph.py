@@ -40,7 +40,7 @@ def loops(deals: Sequence[Deal], *, within: timedelta, quantity_share: Decimal, 
         by_pair: dict[tuple[str, str], list[Deal]] = defaultdict(list)
         for deal in sorted(group, key=lambda d: d.issued_at):
             by_pair[deal.seller_party_id, deal.buyer_party_id].append(deal)
-        graph: nx.DiGraph[str] = nx.DiGraph(by_pair)
+        graph: nx.DiGraph[str] = nx.DiGraph(list(by_pair))
         for part in nx.strongly_connected_components(graph):
             if len(part) < 2:
                 continue

@@ -37,7 +37,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                 continue
             distance = point_distance_m(fix.lon, fix.lat, seen.lon, seen.lat)
             arrived = seen.warehouse_id == trip.destination_warehouse_id and seen.seen_at - seen.entered_at < tuned.span(SETTLE)
-            if distance > tuned.number(APART_M) + 3 * (fix.acc_m or 0.0) and not arrived:
+            if distance > float(tuned.number(APART_M)) + 3 * (fix.acc_m or 0.0) and not arrived:
                 apart.append((seen, fix, distance))
         if not apart:
             continue
