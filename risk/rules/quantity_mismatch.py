@@ -10,7 +10,7 @@ from risk.rules.telling import of_holder
 from risk.snapshot import Snapshot
 
 SETTLE = Threshold(name="settle", value=timedelta(hours=48), meaning="after the newest paper or reading of the contract")
-UNITS = Threshold(name="units", value=1, meaning="of the largest single unit by which sources may differ at least")
+UNITS = Threshold(name="units", value=1, meaning="of the largest single unit by which a count by RFID may differ at least")
 WORDS = {"invoice": "发票", "waybill": "运单", "wms": "WMS", "rfid": "RFID", "scale": "磅单"}
 SOURCES = tuple(WORDS)
 
@@ -25,7 +25,9 @@ def check(snapshot: Snapshot) -> list[Verdict]:
         apart = []
         for a, b in combinations([s for s in SOURCES if s in contract.quantities], 2):
             x, y = contract.quantities[a], contract.quantities[b]
-            allowed = max(contract.tolerance * max(x, y), tuned.number(UNITS) * contract.largest_unit)
+            allowed = contract.tolerance * max(x, y)
+            if "rfid" in (a, b):  # counted in whole units
+                allowed = max(allowed, tuned.number(UNITS) * contract.largest_unit)
             if abs(x - y) > allowed:
                 apart.append((abs(x - y), a, b, allowed))
         if not apart:
@@ -60,7 +62,8 @@ RULE = Rule(
     severity="P2",
     lanes=frozenset({Lane.SCHEDULED}),
     lasting=True,
-    claim="For one contract two of invoice, waybill, warehouse system, RFID and scale differ by more than the commodity's weighing tolerance and one unit.",
+    claim="For one contract two of invoice, waybill, warehouse system, RFID and scale differ by more than the commodity's weighing tolerance (a count by "
+    "RFID also by more than one unit).",
     inputs=(Section.CONTRACTS,),
     thresholds=(SETTLE, UNITS),
     guards=(

@@ -366,7 +366,9 @@ CONTRACT = Contract(
     [
         ({}, 0),
         ({"quantities": {"invoice": D(100_000), "scale": D(99_699)}}, 1),
-        ({"quantities": {"invoice": D(100_000), "scale": D(99_699)}, "largest_unit": D(400)}, 0),
+        ({"quantities": {"invoice": D(100_000), "scale": D(99_699)}, "largest_unit": D(400)}, 1),
+        ({"quantities": {"invoice": D(100_000), "rfid": D(99_600)}, "largest_unit": D(400)}, 0),
+        ({"quantities": {"invoice": D(100_000), "rfid": D(99_599)}, "largest_unit": D(400)}, 1),
         ({"quantities": {"invoice": D(100_000), "scale": D(90_000)}, "newest_at": NOW - 48 * HOUR + SECOND}, 0),
         ({"quantities": {"invoice": D(100_000)}}, 0),
         ({"quantities": {"invoice": D(100_000), "waybill": D(100_000), "rfid": D(80_000)}}, 1),
