@@ -19,7 +19,22 @@ from api.deps import Parts
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Headers, Observed
 from api.problems import Problem
-from api.routes import alerts, auth, dead_letters, devices, epcis, goods, health, intake, lending, master, observing, stream, watch
+from api.routes import (
+    alerts,
+    auth,
+    dead_letters,
+    devices,
+    epcis,
+    goods,
+    health,
+    intake,
+    judgement,
+    lending,
+    master,
+    observing,
+    stream,
+    watch,
+)
 
 VERSION = "1"
 DESK = Path(__file__).with_name("desk")
@@ -28,7 +43,7 @@ _DESCRIPTION = """Monitoring of goods that secure loans.
 Every error is `application/problem+json` with a stable `code`. Lists are paged by `cursor`. Writes take an `Idempotency-Key`: the same
 request under the same key is done once and answered alike; secrets in an answer are shown the first time only. Money and quantities are
 decimal strings; times are RFC 3339 in UTC, and times without an offset are refused. Field names are the columns of the schema."""
-_TAGS = ("auth", "master data", "devices", "goods", "lending", "alerts", "epcis", "stream", "operations", "health")
+_TAGS = ("auth", "master data", "devices", "goods", "lending", "alerts", "judgement", "epcis", "stream", "operations", "health")
 
 
 def create_app(parts: Parts, *, body_bytes_max: int = 8_388_608, https: bool = False) -> FastAPI:
@@ -57,7 +72,7 @@ def create_app(parts: Parts, *, body_bytes_max: int = 8_388_608, https: bool = F
     metrics = Metrics(parts.pool, parts.hub)
     app.state.parts = parts
     app.state.metrics = metrics
-    for module in (auth, master, observing, devices, dead_letters, intake, goods, lending, alerts, stream, watch):
+    for module in (auth, master, observing, devices, dead_letters, intake, goods, lending, alerts, judgement, stream, watch):
         app.include_router(module.routes, prefix="/api/v1")
     app.state.body_bytes_max = body_bytes_max
     app.include_router(epcis.routes, prefix=epcis.PREFIX)

@@ -44,6 +44,7 @@ class Permission(StrEnum):
     DISPOSAL_APPROVE = "disposal.approve"
     DISPOSAL_WITHDRAW = "disposal.withdraw"
     JOB_RUN = "job.run"
+    RULE_TUNE = "rule.tune"
     INGEST_POST = "ingest.post"
     DEAD_LETTER_WORK = "dead_letter.work"
     HOLD_PLACE = "hold.place"
@@ -77,6 +78,7 @@ MATRIX: MappingProxyType[Permission, frozenset[Role]] = MappingProxyType(
         Permission.DISPOSAL_APPROVE: frozenset({_R.APPROVER}),
         Permission.DISPOSAL_WITHDRAW: frozenset({_R.RISK_OFFICER, _R.APPROVER}),
         Permission.JOB_RUN: frozenset({_R.RISK_OFFICER, _R.ADMIN}),
+        Permission.RULE_TUNE: frozenset({_R.RISK_OFFICER}),
         Permission.INGEST_POST: frozenset({_R.SYSTEM, _R.DEVICE_ADMIN}),
         Permission.DEAD_LETTER_WORK: frozenset({_R.DEVICE_ADMIN, _R.SYSTEM}),
         Permission.HOLD_PLACE: frozenset({_R.AUDITOR, _R.RISK_OFFICER}),

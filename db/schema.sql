@@ -162,6 +162,31 @@ ALTER TABLE public.audit_entry ALTER COLUMN audit_id ADD GENERATED ALWAYS AS IDE
     CACHE 1
 );
 
+CREATE TABLE public.business_figure (
+    figure_id text NOT NULL,
+    tenant_id text NOT NULL,
+    kind text NOT NULL,
+    party_id text,
+    warehouse_id text,
+    commodity_code text,
+    value numeric(24,6) NOT NULL,
+    currency text,
+    valid_from date NOT NULL,
+    valid_to date NOT NULL,
+    source text NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT business_figure_check CHECK ((valid_to > valid_from)),
+    CONSTRAINT business_figure_check1 CHECK (((kind = 'SITE_CAPACITY_KG'::text) = (warehouse_id IS NOT NULL))),
+    CONSTRAINT business_figure_check2 CHECK (((kind = ANY (ARRAY['SITE_CAPACITY_KG'::text, 'MARKET_TURNOVER_10D_KG'::text])) = (party_id IS NULL))),
+    CONSTRAINT business_figure_check3 CHECK (((kind <> 'MARKET_TURNOVER_10D_KG'::text) OR (commodity_code IS NOT NULL))),
+    CONSTRAINT business_figure_check4 CHECK (((kind = 'SALES_12M'::text) = (currency IS NOT NULL))),
+    CONSTRAINT business_figure_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT business_figure_kind_check CHECK ((kind = ANY (ARRAY['SITE_CAPACITY_KG'::text, 'PARTY_CAPACITY_KG'::text, 'MARKET_TURNOVER_10D_KG'::text, 'SALES_12M'::text, 'INPUT_IMPLIED_OUTPUT_KG'::text, 'CLAIMED_OUTPUT_KG'::text, 'PLANNED_TURNOVER_90D_KG'::text]))),
+    CONSTRAINT business_figure_source_check CHECK ((source <> ''::text)),
+    CONSTRAINT business_figure_value_check CHECK ((value >= (0)::numeric))
+);
+
 CREATE TABLE public.commodity (
     commodity_code text NOT NULL,
     name text NOT NULL,
@@ -178,6 +203,40 @@ CREATE TABLE public.commodity (
     CONSTRAINT commodity_price_min_check CHECK ((price_min > (0)::numeric)),
     CONSTRAINT commodity_unit_check CHECK ((unit = ANY (ARRAY['kg'::text, 't'::text, 'piece'::text, 'm3'::text, 'bbl'::text]))),
     CONSTRAINT commodity_weighing_tolerance_check CHECK (((weighing_tolerance >= (0)::numeric) AND (weighing_tolerance < (1)::numeric)))
+);
+
+CREATE TABLE public.commodity_band (
+    band_id text NOT NULL,
+    tenant_id text NOT NULL,
+    commodity_code text NOT NULL,
+    property text NOT NULL,
+    grade text,
+    low numeric(14,6) NOT NULL,
+    high numeric(14,6) NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT commodity_band_check CHECK ((high >= low)),
+    CONSTRAINT commodity_band_property_check CHECK ((property = ANY (ARRAY['DENSITY_KGPM3'::text, 'ASSAY_PCT'::text])))
+);
+
+CREATE TABLE public.dated_proof (
+    proof_id text NOT NULL,
+    tenant_id text NOT NULL,
+    kind text NOT NULL,
+    party_id text,
+    warehouse_id text,
+    facility_id text,
+    number text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_to timestamp with time zone NOT NULL,
+    evidence_sha256 text,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT dated_proof_check CHECK ((num_nonnulls(party_id, warehouse_id, facility_id) = 1)),
+    CONSTRAINT dated_proof_check1 CHECK ((valid_to >= valid_from)),
+    CONSTRAINT dated_proof_evidence_sha256_check CHECK ((evidence_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT dated_proof_kind_check CHECK ((kind = ANY (ARRAY['INSURANCE'::text, 'INSPECTION'::text, 'REGISTRATION'::text, 'LEASE'::text, 'SUPERVISION'::text, 'LICENCE'::text, 'PRESENCE'::text]))),
+    CONSTRAINT dated_proof_number_check CHECK ((number <> ''::text))
 );
 
 CREATE TABLE public.dead_letter (
@@ -642,6 +701,21 @@ CREATE TABLE public.ingest_tally (
     CONSTRAINT nothing_lost_nothing_doubled CHECK ((received = (((stored + repeated) + absorbed) + refused)))
 );
 
+CREATE TABLE public.inspection_visit (
+    visit_id text NOT NULL,
+    tenant_id text NOT NULL,
+    warehouse_id text NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    outcome text NOT NULL,
+    by_site boolean NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    photo_phashes text[] DEFAULT '{}'::text[] NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT inspection_visit_check CHECK (((outcome <> 'DONE'::text) OR (NOT by_site))),
+    CONSTRAINT inspection_visit_outcome_check CHECK ((outcome = ANY (ARRAY['DONE'::text, 'REFUSED'::text, 'POSTPONED'::text, 'PARTLY_REFUSED'::text])))
+);
+
 CREATE TABLE public.installation (
     only_row boolean DEFAULT true NOT NULL,
     edition text NOT NULL,
@@ -870,6 +944,27 @@ CREATE TABLE public.party (
     CONSTRAINT party_uscc_check CHECK ((uscc ~ '^[0-9A-HJ-NP-RTUWXY]{18}$'::text))
 );
 
+CREATE TABLE public.party_link (
+    link_id text NOT NULL,
+    tenant_id text NOT NULL,
+    party_id text NOT NULL,
+    kind text NOT NULL,
+    key text NOT NULL,
+    other_party_id text,
+    share numeric(8,6),
+    disclosed boolean DEFAULT false NOT NULL,
+    valid_from date NOT NULL,
+    valid_to date,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT party_link_check CHECK ((other_party_id <> party_id)),
+    CONSTRAINT party_link_check1 CHECK ((valid_to > valid_from)),
+    CONSTRAINT party_link_check2 CHECK (((kind = 'SHAREHOLDER'::text) = (share IS NOT NULL))),
+    CONSTRAINT party_link_key_check CHECK (((length(key) >= 1) AND (length(key) <= 200))),
+    CONSTRAINT party_link_kind_check CHECK ((kind = ANY (ARRAY['SHAREHOLDER'::text, 'CONTROLLER'::text, 'OFFICER'::text, 'PHONE'::text, 'ADDRESS'::text, 'ACCOUNT'::text, 'NETWORK'::text]))),
+    CONSTRAINT party_link_share_check CHECK (((share > (0)::numeric) AND (share <= (1)::numeric)))
+);
+
 CREATE TABLE public.pledge (
     pledge_id text NOT NULL,
     tenant_id text NOT NULL,
@@ -972,10 +1067,36 @@ CREATE TABLE public.read_policy (
     CONSTRAINT read_policy_window_s_check CHECK (((window_s >= 1) AND (window_s <= 3600)))
 );
 
+CREATE TABLE public.receipt_check (
+    check_id text NOT NULL,
+    tenant_id text NOT NULL,
+    receipt_no text NOT NULL,
+    answer text NOT NULL,
+    attempts integer DEFAULT 1 NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT receipt_check_answer_check CHECK ((answer = ANY (ARRAY['CONFIRMED'::text, 'UNKNOWN'::text, 'DIFFERENT'::text, 'REVOKED'::text, 'UNREACHABLE'::text]))),
+    CONSTRAINT receipt_check_attempts_check CHECK (((attempts >= 1) AND (attempts <= 100)))
+);
+
 CREATE TABLE public.receipt_item (
     receipt_no text NOT NULL,
     goods_id text NOT NULL,
     ended_at timestamp with time zone
+);
+
+CREATE TABLE public.receipt_series (
+    series_id text NOT NULL,
+    tenant_id text NOT NULL,
+    keeper_party_id text NOT NULL,
+    prefix text NOT NULL,
+    first_no bigint NOT NULL,
+    last_no bigint NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT receipt_series_check CHECK ((last_no >= first_no)),
+    CONSTRAINT receipt_series_first_no_check CHECK ((first_no >= 0))
 );
 
 CREATE TABLE public.refused_command (
@@ -998,6 +1119,20 @@ ALTER TABLE public.refused_command ALTER COLUMN refusal_id ADD GENERATED ALWAYS 
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.registry_event (
+    event_id text NOT NULL,
+    tenant_id text NOT NULL,
+    party_id text NOT NULL,
+    kind text NOT NULL,
+    happened_on date NOT NULL,
+    summary text NOT NULL,
+    cosmetic boolean DEFAULT false NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT registry_event_kind_check CHECK ((kind = ANY (ARRAY['OWNER'::text, 'CONTROLLER'::text, 'LEGAL_REPRESENTATIVE'::text, 'ADDRESS'::text, 'NAME'::text, 'LITIGATION'::text, 'LICENCE_REVOKED'::text, 'INSURANCE_CANCELLED'::text, 'LEASE_ENDED'::text, 'ABNORMAL_LIST'::text]))),
+    CONSTRAINT registry_event_summary_check CHECK ((summary <> ''::text))
 );
 
 CREATE TABLE public.release_item (
@@ -1038,11 +1173,115 @@ CREATE TABLE public.release_order (
     CONSTRAINT release_second_checker_is_another CHECK (((second_checker_id IS NULL) OR ((second_checker_id <> checker_id) AND (second_checker_id <> maker_id) AND (second_checker_id <> requested_by))))
 );
 
+CREATE TABLE public.road_place (
+    place_id text NOT NULL,
+    tenant_id text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    radius_m numeric(8,1) NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT road_place_kind_check CHECK ((kind = ANY (ARRAY['SERVICE_AREA'::text, 'REST_AREA'::text, 'PLANNED_STOP'::text, 'SCRAP_YARD'::text, 'OTHER_SHED'::text]))),
+    CONSTRAINT road_place_lat_check CHECK (((lat >= ('-90'::integer)::double precision) AND (lat <= (90)::double precision))),
+    CONSTRAINT road_place_lon_check CHECK (((lon >= ('-180'::integer)::double precision) AND (lon <= (180)::double precision))),
+    CONSTRAINT road_place_radius_m_check CHECK (((radius_m > (0)::numeric) AND (radius_m <= (20000)::numeric)))
+);
+
+CREATE TABLE public.rule_mode (
+    mode_no bigint NOT NULL,
+    tenant_id text NOT NULL,
+    rule_code text NOT NULL,
+    mode text NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT rule_mode_mode_check CHECK ((mode = ANY (ARRAY['LIVE'::text, 'SHADOW'::text]))),
+    CONSTRAINT rule_mode_reason_check CHECK ((reason <> ''::text))
+);
+
+ALTER TABLE public.rule_mode ALTER COLUMN mode_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.rule_mode_mode_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.rule_threshold (
+    threshold_no bigint NOT NULL,
+    tenant_id text NOT NULL,
+    rule_code text NOT NULL,
+    name text NOT NULL,
+    product text,
+    warehouse_id text,
+    value numeric(24,8),
+    set_by text NOT NULL,
+    set_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT rule_threshold_reason_check CHECK ((reason <> ''::text))
+);
+
+ALTER TABLE public.rule_threshold ALTER COLUMN threshold_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.rule_threshold_threshold_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.scale_calibration (
+    calibration_id text NOT NULL,
+    tenant_id text NOT NULL,
+    device_id text NOT NULL,
+    calibrated_at timestamp with time zone NOT NULL,
+    valid_to timestamp with time zone NOT NULL,
+    sigma_kg numeric(12,3),
+    certificate_no text NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT scale_calibration_check CHECK ((valid_to > calibrated_at)),
+    CONSTRAINT scale_calibration_sigma_kg_check CHECK ((sigma_kg >= (0)::numeric))
+);
+
 CREATE TABLE public.schema_migration (
     version integer NOT NULL,
     name text NOT NULL,
     sha256 text NOT NULL,
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE public.shadow_finding (
+    tenant_id text NOT NULL,
+    rule_code text NOT NULL,
+    subject_kind text NOT NULL,
+    subject_id text NOT NULL,
+    severity text NOT NULL,
+    summary text NOT NULL,
+    summary_zh text NOT NULL,
+    evidence jsonb NOT NULL,
+    first_found_at timestamp with time zone NOT NULL,
+    last_found_at timestamp with time zone NOT NULL,
+    times bigint DEFAULT 1 NOT NULL,
+    CONSTRAINT shadow_finding_severity_check CHECK ((severity = ANY (ARRAY['P1'::text, 'P2'::text, 'P3'::text, 'P4'::text]))),
+    CONSTRAINT shadow_finding_subject_id_check CHECK ((length(subject_id) <= 500)),
+    CONSTRAINT shadow_finding_times_check CHECK ((times > 0))
+);
+
+CREATE TABLE public.site_hours (
+    hours_id text NOT NULL,
+    tenant_id text NOT NULL,
+    warehouse_id text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    opens time without time zone NOT NULL,
+    closes time without time zone NOT NULL,
+    works_holidays boolean NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT site_hours_check CHECK ((opens <> closes))
 );
 
 CREATE TABLE public.sparkplug_node (
@@ -1093,6 +1332,25 @@ CREATE TABLE public.tag_binding (
     CONSTRAINT tag_binding_tag_epc_check CHECK (((tag_epc = upper(tag_epc)) AND ((length(tag_epc) >= 1) AND (length(tag_epc) <= 128))))
 );
 
+CREATE TABLE public.tank_spec (
+    spec_id text NOT NULL,
+    tenant_id text NOT NULL,
+    zone_id text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    strapping jsonb NOT NULL,
+    capacity_m3 numeric(14,3) NOT NULL,
+    density15_min numeric(8,2) NOT NULL,
+    density15_max numeric(8,2) NOT NULL,
+    expansion_per_c numeric(10,8) DEFAULT 0.00083 NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT tank_spec_capacity_m3_check CHECK ((capacity_m3 > (0)::numeric)),
+    CONSTRAINT tank_spec_check CHECK ((density15_max >= density15_min)),
+    CONSTRAINT tank_spec_density15_min_check CHECK ((density15_min > (0)::numeric)),
+    CONSTRAINT tank_spec_expansion_per_c_check CHECK (((expansion_per_c >= (0)::numeric) AND (expansion_per_c < 0.01))),
+    CONSTRAINT tank_spec_strapping_check CHECK ((jsonb_typeof(strapping) = 'array'::text))
+);
+
 CREATE TABLE public.telemetry_purge (
     device_id text NOT NULL,
     day date NOT NULL,
@@ -1125,6 +1383,19 @@ CREATE TABLE public.trip (
     CONSTRAINT trip_check CHECK ((planned_to > planned_from)),
     CONSTRAINT trip_corridor_buffer_m_check CHECK ((corridor_buffer_m > (0)::numeric)),
     CONSTRAINT trip_status_check CHECK ((status = ANY (ARRAY['PLANNED'::text, 'UNDER_WAY'::text, 'ARRIVED'::text, 'CANCELLED'::text])))
+);
+
+CREATE TABLE public.trip_change (
+    change_id text NOT NULL,
+    tenant_id text NOT NULL,
+    trip_id text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    destination text NOT NULL,
+    expected_at timestamp with time zone,
+    reason text DEFAULT ''::text NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT trip_change_destination_check CHECK ((destination <> ''::text))
 );
 
 CREATE TABLE public.trip_goods (
@@ -1212,6 +1483,25 @@ CREATE TABLE public.warehouse_receipt (
     CONSTRAINT warehouse_receipt_state_check CHECK ((state = ANY (ARRAY['ISSUED'::text, 'ENDORSED'::text, 'FROZEN'::text, 'CANCELLED'::text])))
 );
 
+CREATE TABLE public.work_ticket (
+    ticket_id text NOT NULL,
+    tenant_id text NOT NULL,
+    warehouse_id text NOT NULL,
+    zone_id text,
+    device_id text,
+    kind text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_to timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    approved_by text NOT NULL,
+    recorded_by text NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT ticket_approver_is_not_recorder CHECK ((approved_by <> recorded_by)),
+    CONSTRAINT work_ticket_check CHECK (((valid_to > valid_from) AND (valid_to <= (valid_from + '31 days'::interval)))),
+    CONSTRAINT work_ticket_kind_check CHECK ((kind = ANY (ARRAY['MOVE'::text, 'MAINTENANCE'::text, 'SHIFT'::text]))),
+    CONSTRAINT work_ticket_reason_check CHECK ((reason <> ''::text))
+);
+
 CREATE TABLE public.zone (
     zone_id text NOT NULL,
     warehouse_id text NOT NULL,
@@ -1240,8 +1530,17 @@ ALTER TABLE ONLY public.app_user
 ALTER TABLE ONLY public.audit_entry
     ADD CONSTRAINT audit_entry_pkey PRIMARY KEY (audit_id);
 
+ALTER TABLE ONLY public.business_figure
+    ADD CONSTRAINT business_figure_pkey PRIMARY KEY (figure_id);
+
+ALTER TABLE ONLY public.commodity_band
+    ADD CONSTRAINT commodity_band_pkey PRIMARY KEY (band_id);
+
 ALTER TABLE ONLY public.commodity
     ADD CONSTRAINT commodity_pkey PRIMARY KEY (commodity_code);
+
+ALTER TABLE ONLY public.dated_proof
+    ADD CONSTRAINT dated_proof_pkey PRIMARY KEY (proof_id);
 
 ALTER TABLE ONLY public.dead_letter
     ADD CONSTRAINT dead_letter_pkey PRIMARY KEY (dead_letter_id);
@@ -1318,6 +1617,9 @@ ALTER TABLE ONLY public.idempotency_key
 ALTER TABLE ONLY public.ingest_tally
     ADD CONSTRAINT ingest_tally_pkey PRIMARY KEY (device_id, day);
 
+ALTER TABLE ONLY public.inspection_visit
+    ADD CONSTRAINT inspection_visit_pkey PRIMARY KEY (visit_id);
+
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
 
@@ -1372,6 +1674,9 @@ ALTER TABLE ONLY public.observation
 ALTER TABLE ONLY public.epcis_event
     ADD CONSTRAINT one_event_per_id UNIQUE (tenant_id, event_id, declares_error);
 
+ALTER TABLE ONLY public.party_link
+    ADD CONSTRAINT party_link_pkey PRIMARY KEY (link_id);
+
 ALTER TABLE ONLY public.party
     ADD CONSTRAINT party_pkey PRIMARY KEY (party_id);
 
@@ -1396,11 +1701,20 @@ ALTER TABLE ONLY public.price_quote
 ALTER TABLE ONLY public.read_policy
     ADD CONSTRAINT read_policy_device_id_site_device_class_key UNIQUE NULLS NOT DISTINCT (device_id, site, device_class);
 
+ALTER TABLE ONLY public.receipt_check
+    ADD CONSTRAINT receipt_check_pkey PRIMARY KEY (check_id);
+
 ALTER TABLE ONLY public.receipt_item
     ADD CONSTRAINT receipt_item_pkey PRIMARY KEY (receipt_no, goods_id);
 
+ALTER TABLE ONLY public.receipt_series
+    ADD CONSTRAINT receipt_series_pkey PRIMARY KEY (series_id);
+
 ALTER TABLE ONLY public.refused_command
     ADD CONSTRAINT refused_command_pkey PRIMARY KEY (refusal_id);
+
+ALTER TABLE ONLY public.registry_event
+    ADD CONSTRAINT registry_event_pkey PRIMARY KEY (event_id);
 
 ALTER TABLE ONLY public.release_item
     ADD CONSTRAINT release_item_pkey PRIMARY KEY (release_id, goods_id);
@@ -1408,8 +1722,26 @@ ALTER TABLE ONLY public.release_item
 ALTER TABLE ONLY public.release_order
     ADD CONSTRAINT release_order_pkey PRIMARY KEY (release_id);
 
+ALTER TABLE ONLY public.road_place
+    ADD CONSTRAINT road_place_pkey PRIMARY KEY (place_id);
+
+ALTER TABLE ONLY public.rule_mode
+    ADD CONSTRAINT rule_mode_pkey PRIMARY KEY (mode_no);
+
+ALTER TABLE ONLY public.rule_threshold
+    ADD CONSTRAINT rule_threshold_pkey PRIMARY KEY (threshold_no);
+
+ALTER TABLE ONLY public.scale_calibration
+    ADD CONSTRAINT scale_calibration_pkey PRIMARY KEY (calibration_id);
+
 ALTER TABLE ONLY public.schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.shadow_finding
+    ADD CONSTRAINT shadow_finding_pkey PRIMARY KEY (tenant_id, rule_code, subject_kind, subject_id);
+
+ALTER TABLE ONLY public.site_hours
+    ADD CONSTRAINT site_hours_pkey PRIMARY KEY (hours_id);
 
 ALTER TABLE ONLY public.sparkplug_node
     ADD CONSTRAINT sparkplug_node_pkey PRIMARY KEY (group_id, node_id);
@@ -1420,11 +1752,17 @@ ALTER TABLE ONLY public.sparkplug_waiting
 ALTER TABLE ONLY public.tag_binding
     ADD CONSTRAINT tag_binding_tag_epc_tstzrange_excl EXCLUDE USING gist (tag_epc WITH =, tstzrange(valid_from, valid_to) WITH &&);
 
+ALTER TABLE ONLY public.tank_spec
+    ADD CONSTRAINT tank_spec_pkey PRIMARY KEY (spec_id);
+
 ALTER TABLE ONLY public.telemetry_purge
     ADD CONSTRAINT telemetry_purge_pkey PRIMARY KEY (device_id, day);
 
 ALTER TABLE ONLY public.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.trip_change
+    ADD CONSTRAINT trip_change_pkey PRIMARY KEY (change_id);
 
 ALTER TABLE ONLY public.trip_goods
     ADD CONSTRAINT trip_goods_pkey PRIMARY KEY (trip_id, goods_id);
@@ -1444,6 +1782,9 @@ ALTER TABLE ONLY public.warehouse
 ALTER TABLE ONLY public.warehouse_receipt
     ADD CONSTRAINT warehouse_receipt_pkey PRIMARY KEY (receipt_no);
 
+ALTER TABLE ONLY public.work_ticket
+    ADD CONSTRAINT work_ticket_pkey PRIMARY KEY (ticket_id);
+
 ALTER TABLE ONLY public.zone
     ADD CONSTRAINT zone_pkey PRIMARY KEY (zone_id);
 
@@ -1458,6 +1799,10 @@ CREATE INDEX alert_recent ON public.alert USING btree (tenant_id, opened_at DESC
 CREATE INDEX alert_subject ON public.alert USING btree (subject_kind, subject_id);
 
 CREATE INDEX audit_entry_subject ON public.audit_entry USING btree (subject_kind, subject_id, audit_id);
+
+CREATE INDEX business_figure_kind ON public.business_figure USING btree (tenant_id, kind, valid_to);
+
+CREATE INDEX dated_proof_holder ON public.dated_proof USING btree (tenant_id, kind, valid_to);
 
 CREATE INDEX dead_letter_device ON public.dead_letter USING btree (topic_device, reason);
 
@@ -1507,6 +1852,8 @@ CREATE INDEX goods_unit_vin ON public.goods_unit USING btree (vin) WHERE (vin IS
 
 CREATE INDEX goods_unit_warehouse ON public.goods_unit USING btree (warehouse_id, zone_id);
 
+CREATE INDEX inspection_visit_site ON public.inspection_visit USING btree (warehouse_id, planned_at DESC);
+
 CREATE INDEX job_request_waiting ON public.job_request USING btree (requested_at) WHERE (state = 'WAITING'::text);
 
 CREATE INDEX job_run_recent ON public.job_run USING btree (started_at DESC);
@@ -1555,6 +1902,10 @@ CREATE UNIQUE INDEX one_open_release_per_goods ON public.release_item USING btre
 
 CREATE UNIQUE INDEX one_query_per_name ON public.epcis_query USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
 
+CREATE INDEX party_link_key ON public.party_link USING btree (tenant_id, kind, key);
+
+CREATE INDEX party_link_party ON public.party_link USING btree (party_id);
+
 CREATE INDEX pledge_facility ON public.pledge USING btree (facility_id);
 
 CREATE INDEX pledge_item_facility ON public.pledge_item USING btree (facility_id) WHERE (released_at IS NULL);
@@ -1565,11 +1916,25 @@ CREATE INDEX position_goods ON public."position" USING gin (goods) WHERE (goods 
 
 CREATE INDEX price_quote_latest ON public.price_quote USING btree (commodity_code, quoted_at DESC) WHERE (status = 'ACCEPTED'::text);
 
+CREATE INDEX receipt_check_receipt ON public.receipt_check USING btree (tenant_id, receipt_no, asked_at DESC);
+
+CREATE INDEX receipt_series_keeper ON public.receipt_series USING btree (keeper_party_id);
+
 CREATE INDEX refused_command_recorded_xid ON public.refused_command USING btree (recorded_xid, refusal_id);
+
+CREATE INDEX registry_event_party ON public.registry_event USING btree (party_id, happened_on DESC);
 
 CREATE INDEX release_item_goods ON public.release_item USING btree (goods_id);
 
 CREATE INDEX release_order_facility ON public.release_order USING btree (facility_id, status);
+
+CREATE INDEX rule_mode_newest ON public.rule_mode USING btree (tenant_id, rule_code, mode_no DESC);
+
+CREATE INDEX rule_threshold_scope ON public.rule_threshold USING btree (tenant_id, rule_code, name, threshold_no DESC);
+
+CREATE INDEX scale_calibration_device ON public.scale_calibration USING btree (device_id, calibrated_at DESC);
+
+CREATE INDEX site_hours_site ON public.site_hours USING btree (warehouse_id, valid_from DESC);
 
 CREATE INDEX sparkplug_rebirth ON public.sparkplug_node USING btree (rebirth_due_at) WHERE (rebirth_due_at IS NOT NULL);
 
@@ -1579,9 +1944,15 @@ CREATE INDEX tag_binding_goods ON public.tag_binding USING btree (goods_id);
 
 CREATE INDEX tag_binding_tag ON public.tag_binding USING btree (tag_epc);
 
+CREATE INDEX tank_spec_zone ON public.tank_spec USING btree (zone_id, valid_from DESC);
+
+CREATE INDEX trip_change_trip ON public.trip_change USING btree (trip_id, changed_at);
+
 CREATE INDEX trip_goods_goods ON public.trip_goods USING btree (goods_id);
 
 CREATE INDEX valuation_latest ON public.valuation USING btree (facility_id, as_of DESC, recorded_at DESC);
+
+CREATE INDEX work_ticket_site ON public.work_ticket USING btree (warehouse_id, valid_to);
 
 CREATE INDEX zone_warehouse ON public.zone USING btree (warehouse_id);
 
@@ -1619,6 +1990,10 @@ CREATE TRIGGER read_policy_notify AFTER INSERT OR DELETE OR UPDATE ON public.rea
 
 CREATE TRIGGER refused_command_append_only BEFORE DELETE OR UPDATE ON public.refused_command FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
+CREATE TRIGGER rule_mode_append_only BEFORE DELETE OR UPDATE ON public.rule_mode FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER rule_threshold_append_only BEFORE DELETE OR UPDATE ON public.rule_threshold FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
 ALTER TABLE ONLY public.alert_event
     ADD CONSTRAINT alert_event_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES public.alert(alert_id);
 
@@ -1645,6 +2020,36 @@ ALTER TABLE ONLY public.app_user
 
 ALTER TABLE ONLY public.audit_entry
     ADD CONSTRAINT audit_entry_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.business_figure
+    ADD CONSTRAINT business_figure_commodity_code_fkey FOREIGN KEY (commodity_code) REFERENCES public.commodity(commodity_code);
+
+ALTER TABLE ONLY public.business_figure
+    ADD CONSTRAINT business_figure_party_id_fkey FOREIGN KEY (party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.business_figure
+    ADD CONSTRAINT business_figure_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.business_figure
+    ADD CONSTRAINT business_figure_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
+
+ALTER TABLE ONLY public.commodity_band
+    ADD CONSTRAINT commodity_band_commodity_code_fkey FOREIGN KEY (commodity_code) REFERENCES public.commodity(commodity_code);
+
+ALTER TABLE ONLY public.commodity_band
+    ADD CONSTRAINT commodity_band_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.dated_proof
+    ADD CONSTRAINT dated_proof_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
+
+ALTER TABLE ONLY public.dated_proof
+    ADD CONSTRAINT dated_proof_party_id_fkey FOREIGN KEY (party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.dated_proof
+    ADD CONSTRAINT dated_proof_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.dated_proof
+    ADD CONSTRAINT dated_proof_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
 
 ALTER TABLE ONLY public.declared_movement
     ADD CONSTRAINT declared_movement_corrects_fkey FOREIGN KEY (corrects) REFERENCES public.declared_movement(declared_no);
@@ -1772,6 +2177,12 @@ ALTER TABLE ONLY public.goods_unit
 ALTER TABLE ONLY public.goods_unit
     ADD CONSTRAINT goods_unit_zone_id_fkey FOREIGN KEY (zone_id) REFERENCES public.zone(zone_id);
 
+ALTER TABLE ONLY public.inspection_visit
+    ADD CONSTRAINT inspection_visit_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.inspection_visit
+    ADD CONSTRAINT inspection_visit_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
+
 ALTER TABLE ONLY public.inventory_round
     ADD CONSTRAINT inventory_round_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
 
@@ -1814,6 +2225,15 @@ ALTER TABLE ONLY public.missed_reads
 ALTER TABLE ONLY public.movement
     ADD CONSTRAINT movement_corrects_fkey FOREIGN KEY (corrects) REFERENCES public.movement(movement_id);
 
+ALTER TABLE ONLY public.party_link
+    ADD CONSTRAINT party_link_other_party_id_fkey FOREIGN KEY (other_party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.party_link
+    ADD CONSTRAINT party_link_party_id_fkey FOREIGN KEY (party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.party_link
+    ADD CONSTRAINT party_link_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
 ALTER TABLE ONLY public.party
     ADD CONSTRAINT party_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
@@ -1841,14 +2261,29 @@ ALTER TABLE ONLY public.price_quote
 ALTER TABLE ONLY public.read_policy
     ADD CONSTRAINT read_policy_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
 
+ALTER TABLE ONLY public.receipt_check
+    ADD CONSTRAINT receipt_check_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
 ALTER TABLE ONLY public.receipt_item
     ADD CONSTRAINT receipt_item_goods_id_fkey FOREIGN KEY (goods_id) REFERENCES public.goods_unit(goods_id);
 
 ALTER TABLE ONLY public.receipt_item
     ADD CONSTRAINT receipt_item_receipt_no_fkey FOREIGN KEY (receipt_no) REFERENCES public.warehouse_receipt(receipt_no);
 
+ALTER TABLE ONLY public.receipt_series
+    ADD CONSTRAINT receipt_series_keeper_party_id_fkey FOREIGN KEY (keeper_party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.receipt_series
+    ADD CONSTRAINT receipt_series_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
 ALTER TABLE ONLY public.refused_command
     ADD CONSTRAINT refused_command_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.registry_event
+    ADD CONSTRAINT registry_event_party_id_fkey FOREIGN KEY (party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.registry_event
+    ADD CONSTRAINT registry_event_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
 ALTER TABLE ONLY public.release_item
     ADD CONSTRAINT release_item_goods_id_fkey FOREIGN KEY (goods_id) REFERENCES public.goods_unit(goods_id);
@@ -1862,6 +2297,33 @@ ALTER TABLE ONLY public.release_order
 ALTER TABLE ONLY public.release_order
     ADD CONSTRAINT release_order_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
+ALTER TABLE ONLY public.road_place
+    ADD CONSTRAINT road_place_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.rule_mode
+    ADD CONSTRAINT rule_mode_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.rule_threshold
+    ADD CONSTRAINT rule_threshold_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.rule_threshold
+    ADD CONSTRAINT rule_threshold_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
+
+ALTER TABLE ONLY public.scale_calibration
+    ADD CONSTRAINT scale_calibration_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
+
+ALTER TABLE ONLY public.scale_calibration
+    ADD CONSTRAINT scale_calibration_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.shadow_finding
+    ADD CONSTRAINT shadow_finding_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.site_hours
+    ADD CONSTRAINT site_hours_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.site_hours
+    ADD CONSTRAINT site_hours_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
+
 ALTER TABLE ONLY public.sparkplug_node
     ADD CONSTRAINT sparkplug_node_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
 
@@ -1870,6 +2332,18 @@ ALTER TABLE ONLY public.sparkplug_waiting
 
 ALTER TABLE ONLY public.tag_binding
     ADD CONSTRAINT tag_binding_goods_id_fkey FOREIGN KEY (goods_id) REFERENCES public.goods_unit(goods_id);
+
+ALTER TABLE ONLY public.tank_spec
+    ADD CONSTRAINT tank_spec_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.tank_spec
+    ADD CONSTRAINT tank_spec_zone_id_fkey FOREIGN KEY (zone_id) REFERENCES public.zone(zone_id);
+
+ALTER TABLE ONLY public.trip_change
+    ADD CONSTRAINT trip_change_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.trip_change
+    ADD CONSTRAINT trip_change_trip_id_fkey FOREIGN KEY (trip_id) REFERENCES public.trip(trip_id);
 
 ALTER TABLE ONLY public.trip
     ADD CONSTRAINT trip_destination_warehouse_id_fkey FOREIGN KEY (destination_warehouse_id) REFERENCES public.warehouse(warehouse_id);
@@ -1918,6 +2392,18 @@ ALTER TABLE ONLY public.warehouse_receipt
 
 ALTER TABLE ONLY public.warehouse
     ADD CONSTRAINT warehouse_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.work_ticket
+    ADD CONSTRAINT work_ticket_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
+
+ALTER TABLE ONLY public.work_ticket
+    ADD CONSTRAINT work_ticket_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.work_ticket
+    ADD CONSTRAINT work_ticket_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
+
+ALTER TABLE ONLY public.work_ticket
+    ADD CONSTRAINT work_ticket_zone_id_fkey FOREIGN KEY (zone_id) REFERENCES public.zone(zone_id);
 
 ALTER TABLE ONLY public.zone
     ADD CONSTRAINT zone_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);

@@ -159,7 +159,7 @@ def _params_of(change: Change, finding: Finding, tenant_id: str) -> dict[str, An
         "summary": finding.summary,
         "summary_zh": finding.summary_zh,
         "evidence": jsonb(finding.evidence),
-        "thresholds": jsonb(change.rule.shown_thresholds()),
+        "thresholds": jsonb({**change.rule.shown_thresholds(), **(finding.thresholds or {})}),
         "exposure_at_risk": finding.exposure_at_risk,
         "currency": finding.currency,
         "occurred_at": finding.occurred_at,

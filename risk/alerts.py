@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 
 from collateral.errors import NotFound, RejectedInput, SamePersonRefused, WrongState
 from db.pool import Pool
 from risk import alert_store
 from risk.evaluate import RuleResult
-from risk.reconcile import COMPOSITE_WITHIN, ChangeKind, Status, composite_raises, reconcile
+from risk.reconcile import COMPOSITE_WITHIN, AlertState, Change, ChangeKind, Status, composite_raises, reconcile
 from risk.rule import Severity
 
+log = logging.getLogger(__name__)
 COMMENT_CHARS_MAX = 4000
 REASON_CHARS_MAX = 4000
 TWO_PERSONS = (Severity.P1, Severity.P2)
@@ -24,10 +27,11 @@ TWO_PERSONS = (Severity.P1, Severity.P2)
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciled:
-    """What a reconciliation did."""
+    """What a reconciliation did. refused: changes that the store would not take, by rule and subject; nothing of them was written."""
 
     counts: dict[str, int]
     opened: tuple[str, ...]
+    refused: tuple[dict[str, str], ...] = ()
 
 
 def reconcile_in(
@@ -51,21 +55,57 @@ def reconcile_in(
     known = [*alert_store.open_alerts(conn, codes), *alert_store.ended_alerts(conn, codes, subjects)]
     changes = reconcile(completed, known, now=now, previous_run_at=previous_run_at, whole=whole)
     before = {a.alert_id: a for a in known}
-    counts: Counter[str] = Counter()
-    opened: list[str] = []
-    pledges: set[str] = set()
-    for change in changes:
-        was = before.get(change.alert_id or "")
-        tenant_id = change.finding.subject.tenant_id if change.finding is not None else was.tenant_id if was else ""
-        alert_id = alert_store.apply(conn, change, tenant_id, now, written_at)
-        counts[change.kind.value] += 1
-        if change.kind in (ChangeKind.OPENED, ChangeKind.REOPENED, ChangeKind.RAISED) and change.finding is not None:
-            if change.kind is not ChangeKind.RAISED:
-                opened.append(alert_id)
-            if change.finding.pledge_id is not None:
-                pledges.add(change.finding.pledge_id)
+    written = _write(conn, changes, before, now, written_at)
+    refused: list[dict[str, str]] = []
+    if written is None:  # one of them is not to be had: each for itself, so that the others are
+        written = []
+        for change in changes:
+            alone = _write(conn, [change], before, now, written_at, refused)
+            written.extend(alone or ())
+    counts: Counter[str] = Counter(change.kind.value for change, _ in written)
+    opened = tuple(alert_id for change, alert_id in written if change.kind in (ChangeKind.OPENED, ChangeKind.REOPENED))
+    raising = (ChangeKind.OPENED, ChangeKind.REOPENED, ChangeKind.RAISED)
+    pledges = {c.finding.pledge_id for c, _ in written if c.kind in raising and c.finding is not None and c.finding.pledge_id is not None}
     counts["COMPOSITE"] = _raise_composites(conn, pledges, now, written_at)
-    return Reconciled(counts=dict(counts), opened=tuple(opened))
+    return Reconciled(counts=dict(counts), opened=opened, refused=tuple(refused))
+
+
+def _refuses(exc: Exception) -> bool:
+    """Whether the store, or the way into it, says no to this content; any other failure (connection, lock, disk) is not the content's."""
+    limit = isinstance(exc, psycopg.errors.ProgramLimitExceeded)  # a text too long for an index
+    return limit or isinstance(exc, psycopg.DataError | psycopg.IntegrityError | TypeError | ValueError)
+
+
+def _write(
+    conn: Connection[Any],
+    changes: Sequence[Change],
+    before: dict[str, AlertState],
+    now: datetime,
+    written_at: datetime,
+    refused: list[dict[str, str]] | None = None,
+) -> list[tuple[Change, str]] | None:
+    """Write changes in a savepoint of their own; None when the content of one is refused, then nothing of them is written.
+
+    refused: where to tell which; for a single change.
+    """
+    written: list[tuple[Change, str]] = []
+    try:
+        with conn.transaction():
+            for change in changes:
+                was = before.get(change.alert_id or "")
+                tenant_id = change.finding.subject.tenant_id if change.finding is not None else was.tenant_id if was else ""
+                written.append((change, alert_store.apply(conn, change, tenant_id, now, written_at)))
+    except Exception as exc:
+        if not _refuses(exc):
+            raise
+        if refused is not None:
+            change = changes[0]
+            subject = f"{change.finding.subject.kind} {change.finding.subject.id[:200]}" if change.finding else f"alert {change.alert_id}"
+            told = {"rule": change.rule.code, "subject": subject.replace("\x00", "\ufffd"), "error": f"{type(exc).__name__}: {exc}"[:500]}
+            log.error("a finding is refused by the store", extra={"event": "finding_refused", **told})
+            refused.append(told)
+        return None
+    return written
 
 
 def _raise_composites(conn: Connection[Any], pledges: set[str], now: datetime, written_at: datetime) -> int:

@@ -25,7 +25,10 @@ class RuleResult:
 
 
 def evaluate_rule(rule: Rule, snapshot: Snapshot) -> RuleResult:
-    """One rule's verdicts; any exception becomes the result's error."""
+    """One rule's verdicts; any exception, and input that could not be loaded, becomes the result's error."""
+    for section in rule.inputs:
+        if section.value in snapshot.not_loaded:
+            return RuleResult(rule=rule, error=f"{section.value} not loaded: {snapshot.not_loaded[section.value]}")
     try:
         verdicts = list(rule.check(snapshot))
     except Exception as exc:  # noqa: BLE001 - the edge of a loop: recorded, counted, and its alerts stay open

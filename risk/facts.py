@@ -186,6 +186,61 @@ class Fix:
     lon: float
     lat: float
     acc_m: float | None
+    speed_mps: float | None = None
+    odo_km: float | None = None
+    sats: int | None = None
+    ignition: bool | None = None
+    network_lon: float | None = None  # by cells or Wi-Fi, where the tracker says it
+    network_lat: float | None = None
+    future: bool = False  # its clock was ahead of ours when it came
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """How long trips between the same two sites took. Seconds."""
+
+    trips: int
+    p90_s: float
+    p99_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CargoSighting:
+    """A reader's newest sighting of a unit that a trip carries."""
+
+    goods_id: str
+    seen_at: datetime
+    warehouse_id: str
+    zone_id: str
+    lon: float
+    lat: float
+    entered_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoadPlace:
+    """A place on the road that explains a stop or makes it worse."""
+
+    place_id: str
+    kind: str
+    name: str
+    lon: float
+    lat: float
+    radius_m: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class YardVehicle:
+    """A vehicle with pledged goods aboard that is on no trip: where its goods are booked, and its newest fixes, oldest first."""
+
+    device_id: str
+    tenant_id: str
+    vehicle_plate: str | None
+    warehouse_id: str
+    fence: Mapping[str, Any]
+    units: tuple[Unit, ...]
+    released: bool  # every unit aboard is on an issued release
+    fixes: tuple[Fix, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +257,14 @@ class Trip:
     destination_warehouse_id: str | None
     units: tuple[Unit, ...]
     fixes: tuple[Fix, ...]
+    status: str = "UNDER_WAY"
+    planned_from: datetime | None = None
+    planned_to: datetime | None = None
+    lane: Lane | None = None
+    changes: tuple[tuple[datetime, str, datetime | None], ...] = ()  # when, to where, expected when
+    places: tuple[RoadPlace, ...] = ()
+    stops: tuple[Mapping[str, Any], ...] = ()  # fences of origin and destination
+    cargo: tuple[CargoSighting, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +341,10 @@ class Mark:
     warning_line: Decimal
     margin_call_line: Decimal
     disposal_line: Decimal
+    gross_market_value: Decimal = Decimal(0)
+    min_control_value: Decimal = Decimal(0)
+    confirmed_value: Decimal = Decimal(0)
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,6 +384,11 @@ class Facility:
     call: CallFact | None
     case: CaseFact | None
     warned: bool  # V02 is open
+    pledge_mode: str = "STATIC"
+    product: str = "GENERAL"
+    disposal_cost: Decimal = Decimal("0.05")
+    matures_on: date | None = None
+    released_value: Decimal = Decimal(0)  # of orders that left between its two newest marks
 
 
 @dataclass(frozen=True, kw_only=True)

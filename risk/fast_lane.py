@@ -21,13 +21,14 @@ from collateral import release_service
 from collateral.clock import Clock
 from db.pool import Pool
 from db.sql import load_queries
-from risk import job_store, store
+from risk import job_store, store, trade_store
 from risk.alerts import Reconciled, reconcile_in
 from risk.evaluate import RuleResult, evaluate, evaluate_rule
 from risk.facts import Movement
 from risk.rule import Lane, Rule
 from risk.rules import rules_of
 from risk.rules.unauthorised_exit import EXITS, covers
+from risk.shadow import part_shadows
 from risk.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,10 @@ class FastLane:
             results = self._one_by_one(snapshot)
         settled = self._settle(snapshot.movements)
         with self._pool.connection() as conn, conn.transaction():
-            done = reconcile_in(conn, results, now=now, whole=False)
+            live, hidden = part_shadows(results, trade_store.shadowed(conn))
+            if hidden:
+                trade_store.keep_shadow(conn, hidden, now)
+            done = reconcile_in(conn, live, now=now, whole=False)
         self._record(batch, results, done, settled)
 
     def _one_by_one(self, snapshot: Snapshot) -> list[RuleResult]:
@@ -176,6 +180,7 @@ class FastLane:
         counts = {"movements": len(batch.movements), "refusals": len(batch.refusals), "settled": settled, "alerts": done.counts}
         log.info("movements judged", extra={"event": "fast_lane_judged", **counts})
         errors = [{"rule": r.rule.code, "error": r.error} for r in results if r.error is not None]
+        errors += done.refused
         if not errors:
             return
         now = self._clock.now()

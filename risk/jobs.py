@@ -16,11 +16,12 @@ from collateral import margin_service, release_service, valuation_service
 from collateral.errors import RejectedInput
 from collateral.model import Valuation
 from db.pool import Pool
-from risk import job_store, store
+from risk import job_store, store, trade_store
 from risk.alerts import Reconciled, reconcile_in
 from risk.evaluate import RuleResult, evaluate
 from risk.rule import Lane, Rule
 from risk.rules import rules_of
+from risk.shadow import part_shadows
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +137,12 @@ def _one_judgement(pool: Pool) -> Iterator[None]:
 
 def _reconcile(pool: Pool, results: Sequence[RuleResult], report: RunReport, *, now: datetime, previous: datetime | None) -> Reconciled:
     with pool.connection() as conn, conn.transaction():
+        live, hidden = part_shadows(results, trade_store.shadowed(conn))
+        if hidden:
+            trade_store.keep_shadow(conn, hidden, now)
+            report.inputs["shadow"] = dict(Counter(h.rule_code for h in hidden))
         written_at = report.clock_now() if report.clock_now is not None else now
-        return reconcile_in(conn, results, now=now, previous_run_at=previous, whole=True, written_at=max(written_at, now))
+        return reconcile_in(conn, live, now=now, previous_run_at=previous, whole=True, written_at=max(written_at, now))
 
 
 LOOKED_ONLY = Reconciled(counts={}, opened=())
@@ -167,6 +172,7 @@ def _judge(pool: Pool, rules: Sequence[Rule], as_of: datetime, tuning: Tuning, r
             return LOOKED_ONLY
         done = _reconcile(pool, results, report, now=as_of, previous=previous)
     report.inputs["alerts"] = done.counts
+    report.errors.extend(done.refused)
     report.opened.extend(done.opened)
     return done
 

@@ -277,19 +277,46 @@ SELECT d.device_id, d.tenant_id, d.site, d.warehouse_id, d.class, d.gateway_devi
  WHERE d.enabled ORDER BY d.device_id;
 
 -- name: trips
--- Trips under way or just arrived.
-SELECT trip_id, tenant_id, vehicle_plate, device_id, corridor, corridor_buffer_m, origin_warehouse_id, destination_warehouse_id
-  FROM trip WHERE status = 'UNDER_WAY' OR (status = 'ARRIVED' AND planned_to > %(as_of)s - interval '6 hours') ORDER BY trip_id;
+-- Trips under way or just arrived, with the fences of both ends.
+SELECT t.trip_id, t.tenant_id, t.vehicle_plate, t.device_id, t.corridor, t.corridor_buffer_m, t.origin_warehouse_id, t.destination_warehouse_id, t.status,
+       t.planned_from, t.planned_to, o.fence AS origin_fence, d.fence AS destination_fence
+  FROM trip t LEFT JOIN warehouse o ON o.warehouse_id = t.origin_warehouse_id LEFT JOIN warehouse d ON d.warehouse_id = t.destination_warehouse_id
+ WHERE t.status = 'UNDER_WAY' OR (t.status = 'ARRIVED' AND t.planned_to > %(as_of)s - interval '6 hours') ORDER BY t.trip_id;
 
 -- name: trip_fixes
 -- The newest valid fixes of each trip, oldest first; at most 3000 within 24 hours.
-SELECT t.trip_id, p.observed_at, p.lon, p.lat, p.acc_m
+SELECT t.trip_id, p.*
   FROM trip t CROSS JOIN LATERAL (
-       SELECT observed_at, lon, lat, acc_m FROM position
+       SELECT observed_at, lon, lat, acc_m, speed_mps, odo_km, sats, ignition, extra, flags @> '{future_time}' AS future FROM position
         WHERE device_id = t.device_id AND fix = 'valid' AND observed_at >= greatest(t.planned_from, %(as_of)s - interval '24 hours')
           AND observed_at <= least(t.planned_to + interval '12 hours', %(as_of)s + interval '5 minutes')
         ORDER BY observed_at DESC LIMIT 3000) p
  WHERE t.trip_id = ANY (%(ids)s) ORDER BY t.trip_id, p.observed_at;
+
+-- name: trip_changes
+-- Changes of the destination that were reported, oldest first.
+SELECT trip_id, changed_at, destination, expected_at FROM trip_change WHERE trip_id = ANY (%(ids)s) AND changed_at <= %(as_of)s ORDER BY trip_id, changed_at;
+
+-- name: trip_cargo
+-- Readers' newest sightings of what trips under way carry.
+SELECT tg.trip_id, p.goods_id, p.zone_id, p.last_seen_at, p.entered_at
+  FROM trip_goods tg JOIN trip t USING (trip_id) JOIN goods_position p ON p.goods_id = tg.goods_id
+ WHERE tg.trip_id = ANY (%(ids)s) AND t.status = 'UNDER_WAY' AND p.zone_id IS NOT NULL AND p.last_seen_at >= t.planned_from AND p.last_seen_at <= %(as_of)s;
+
+-- name: lanes
+-- How long the trips of the last 180 days between the same sites took: from the plan's start until their tracker entered the destination's fence.
+SELECT t.origin_warehouse_id, t.destination_warehouse_id, count(*) AS trips,
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM a.at - t.planned_from)) AS p90_s,
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM a.at - t.planned_from)) AS p99_s
+  FROM trip t CROSS JOIN LATERAL (
+       SELECT min(m.occurred_at) AS at FROM movement m WHERE m.kind = 'FENCE_ENTER' AND m.device_id = t.device_id AND m.occurred_at > t.planned_from
+          AND m.occurred_at < t.planned_to + interval '7 days' AND m.evidence->>'warehouse_id' = t.destination_warehouse_id) a
+ WHERE t.status = 'ARRIVED' AND t.planned_from > %(as_of)s - interval '180 days' AND a.at IS NOT NULL
+   AND (t.origin_warehouse_id, t.destination_warehouse_id) IN (SELECT origin_warehouse_id, destination_warehouse_id FROM trip WHERE trip_id = ANY (%(ids)s))
+ GROUP BY 1, 2;
+
+-- name: road_places
+SELECT tenant_id, place_id, kind, name, lon, lat, radius_m::double precision AS radius_m FROM road_place ORDER BY place_id;
 
 -- name: trip_units
 -- Goods of trips with the live pledge that holds them.
@@ -369,7 +396,7 @@ SELECT price_id, commodity_code, source, quoted_at, CASE WHEN tax_inclusive THEN
 
 -- name: facilities
 -- Open facilities with their newest call, open case, and whether the warning is open.
-SELECT f.facility_id, f.tenant_id, f.name, f.name_zh, f.currency,
+SELECT f.facility_id, f.tenant_id, f.name, f.name_zh, f.currency, f.pledge_mode, f.product, f.disposal_cost, f.matures_on,
        c.call_id, c.status AS call_status, c.cause, c.cash_amount, c.goods_amount, c.issued_at, c.cure_deadline,
        d.case_id, d.status AS case_status, d.trigger, d.proposed_sale_value, d.opened_at,
        EXISTS (SELECT 1 FROM alert a WHERE a.tenant_id = f.tenant_id AND a.rule_code = 'V02' AND a.subject_kind = 'facility' AND a.subject_id = f.facility_id
@@ -383,6 +410,12 @@ SELECT f.facility_id, f.tenant_id, f.name, f.name_zh, f.currency,
 -- name: marks
 -- The two newest valuations of each facility, newest first.
 SELECT f.facility_id, v.* FROM unnest(%(ids)s::text[]) AS f(facility_id) CROSS JOIN LATERAL (
-       SELECT valuation_id, as_of, coverage, line_state, collateral_value, exposure, warning_line, margin_call_line, disposal_line
+       SELECT valuation_id, as_of, coverage, line_state, collateral_value, exposure, warning_line, margin_call_line, disposal_line, gross_market_value,
+              min_control_value, confirmed_value, detail
          FROM valuation WHERE facility_id = f.facility_id AND as_of <= %(as_of)s ORDER BY as_of DESC, recorded_at DESC LIMIT 2) v
  ORDER BY f.facility_id, v.as_of DESC;
+
+-- name: released_lately
+-- Orders whose goods left in the last 60 days.
+SELECT o.facility_id, o.value_amount AS value, max(ri.gated_out_at) AS left_at FROM release_order o JOIN release_item ri USING (release_id)
+ WHERE o.facility_id = ANY (%(ids)s) AND ri.gated_out_at > %(as_of)s - interval '60 days' AND ri.gated_out_at <= %(as_of)s GROUP BY o.release_id;

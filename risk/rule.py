@@ -61,6 +61,28 @@ class Section(StrEnum):
     SALES = "sales"
     PRICES = "prices"
     FACILITIES = "facilities"
+    TANKS = "tanks"
+    CLAIMS = "claims"
+    WEIGHINGS = "weighings"
+    INSPECTIONS = "inspections"
+    SIGNS = "signs"
+    CONFIGS = "configs"
+    CLOCKS = "clocks"
+    YARD_VEHICLES = "yard_vehicles"
+    NIGHT_MOVES = "night_moves"
+    OUTFLOWS = "outflows"
+    RAW_SERIES = "raw_series"
+    CONDUCT = "conduct"
+    LOTS = "lots"
+    RECEIPTS = "receipts"
+    PICKUPS = "pickups"
+    DEALS = "deals"
+    LINKS = "links"
+    CONTRACTS = "contracts"
+    HOLDINGS = "holdings"
+    FIGURES = "figures"
+    ENTITY_EVENTS = "entity_events"
+    EXPIRIES = "expiries"
 
 
 class SubjectKind(StrEnum):
@@ -108,6 +130,7 @@ class Finding:
     warehouse_id: str | None = None
     exposure_at_risk: Decimal | None = None
     currency: str | None = None
+    thresholds: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -19,8 +20,27 @@ from risk.facts import (
     Twin,
     UnseenUnit,
     UnsightedUnit,
+    YardVehicle,
 )
+from risk.facts_site import (
+    Band,
+    Claims,
+    DeviceClock,
+    DeviceConfig,
+    LotHistory,
+    NightMove,
+    Outflow,
+    Paper,
+    RawSeries,
+    Sign,
+    SiteConduct,
+    Tank,
+    Weighing,
+)
+from risk.facts_trade import Contract, Deal, EntityEvent, Expiry, Figure, Holding, Link, Order, Pickup, Receipt
+from risk.thresholds import ThresholdBook
 
+NOTHING_SET = ThresholdBook()
 SILENT_STREAM = Stream(reached_at=None, settled_until=None, devices_heard=0)
 
 
@@ -43,6 +63,32 @@ class Snapshot:
     sales: tuple[Sale, ...] = ()
     prices: tuple[CommodityPrices, ...] = ()
     facilities: tuple[Facility, ...] = ()
+    tanks: tuple[Tank, ...] = ()
+    claims: tuple[Claims, ...] = ()
+    weighings: tuple[Weighing, ...] = ()
+    inspections: tuple[Paper, ...] = ()
+    bands: tuple[Band, ...] = ()
+    signs: tuple[Sign, ...] = ()
+    configs: tuple[DeviceConfig, ...] = ()
+    clocks: tuple[DeviceClock, ...] = ()
+    yard_vehicles: tuple[YardVehicle, ...] = ()
+    night_moves: tuple[NightMove, ...] = ()
+    outflows: tuple[Outflow, ...] = ()
+    raw_series: tuple[RawSeries, ...] = ()
+    conduct: tuple[SiteConduct, ...] = ()
+    lots: tuple[LotHistory, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    orders: tuple[Order, ...] = ()
+    pickups: tuple[Pickup, ...] = ()
+    deals: tuple[Deal, ...] = ()
+    links: tuple[Link, ...] = ()
+    contracts: tuple[Contract, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    entity_events: tuple[EntityEvent, ...] = ()
+    expiries: tuple[Expiry, ...] = ()
+    tuned: ThresholdBook = NOTHING_SET
+    not_loaded: Mapping[str, str] = field(default_factory=dict)  # section -> why its rules cannot run
 
     def __post_init__(self) -> None:
         if self.as_of.tzinfo is None:

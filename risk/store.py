@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import dict_row
 
@@ -17,8 +19,10 @@ from collateral.units import Unit as Measure
 from collateral.zones import Fence
 from db.pool import Pool
 from db.sql import load_queries
+from risk import site_store, trade_store
 from risk.facts import (
     CallFact,
+    CargoSighting,
     CaseFact,
     CommodityPrices,
     Cover,
@@ -27,12 +31,14 @@ from risk.facts import (
     Facility,
     Fix,
     Invoice,
+    Lane,
     Mark,
     Movement,
     Place,
     Price,
     QuoteFact,
     Refusal,
+    RoadPlace,
     Sale,
     Trip,
     Twin,
@@ -40,9 +46,11 @@ from risk.facts import (
     UnseenUnit,
     UnsightedUnit,
 )
+from risk.loading import number
 from risk.rule import Section
 from risk.snapshot import Snapshot, stream_of
 
+log = logging.getLogger(__name__)
 _Q = load_queries(__file__)
 TWINS_NAMED_MAX = 100
 Row = dict[str, Any]
@@ -267,13 +275,27 @@ def _grouped(found: Iterable[Row], key: str) -> dict[str, list[Row]]:
     return groups
 
 
+def _fix(row: Row) -> Fix:
+    network = (row["extra"] or {}).get("network")
+    lon, lat = (number(network.get(k)) for k in ("lon", "lat")) if isinstance(network, dict) else (None, None)
+    known = {k: row[k] for k in ("observed_at", "lon", "lat", "acc_m", "speed_mps", "odo_km", "sats", "ignition", "future")}
+    return Fix(**known, network_lon=None if lon is None else float(lon), network_lat=None if lat is None else float(lat))
+
+
 def _trips(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, Any]:
     found = rows(conn, "trips", params)
     ids = {**params, "ids": [r["trip_id"] for r in found]}
     fixes = _grouped(rows(conn, "trip_fixes", ids), "trip_id")
     aboard = _grouped(rows(conn, "trip_units", ids), "trip_id")
-    return {
-        "trips": tuple(
+    changes = _grouped(rows(conn, "trip_changes", ids), "trip_id")
+    cargo = _grouped(rows(conn, "trip_cargo", ids), "trip_id")
+    lanes = {(r["origin_warehouse_id"], r["destination_warehouse_id"]): r for r in rows(conn, "lanes", ids)} if found else {}
+    places_of = _grouped(rows(conn, "road_places"), "tenant_id") if found else {}
+    zones = places(conn, (c["zone_id"] for of_one in cargo.values() for c in of_one))
+    made = []
+    for r in found:
+        lane = lanes.get((r["origin_warehouse_id"], r["destination_warehouse_id"]))
+        made.append(
             Trip(
                 trip_id=r["trip_id"],
                 tenant_id=r["tenant_id"],
@@ -284,11 +306,25 @@ def _trips(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, Any
                 origin_warehouse_id=r["origin_warehouse_id"],
                 destination_warehouse_id=r["destination_warehouse_id"],
                 units=tuple(book.unit(u) for u in aboard[r["trip_id"]]),
-                fixes=tuple(Fix(observed_at=f["observed_at"], lon=f["lon"], lat=f["lat"], acc_m=f["acc_m"]) for f in fixes[r["trip_id"]]),
+                fixes=tuple(map(_fix, fixes[r["trip_id"]])),
+                status=r["status"],
+                planned_from=r["planned_from"],
+                planned_to=r["planned_to"],
+                lane=None if lane is None else Lane(trips=lane["trips"], p90_s=lane["p90_s"], p99_s=lane["p99_s"]),
+                changes=tuple((c["changed_at"], c["destination"], c["expected_at"]) for c in changes[r["trip_id"]]),
+                places=tuple(RoadPlace(**{k: v for k, v in p.items() if k != "tenant_id"}) for p in places_of.get(r["tenant_id"], ())),
+                stops=tuple(f for f in (r["origin_fence"], r["destination_fence"]) if f is not None),
+                cargo=tuple(
+                    CargoSighting(
+                        goods_id=c["goods_id"], seen_at=c["last_seen_at"], warehouse_id=zones[c["zone_id"]].warehouse_id, zone_id=c["zone_id"],
+                        lon=zones[c["zone_id"]].lon, lat=zones[c["zone_id"]].lat, entered_at=c["entered_at"],
+                    )
+                    for c in cargo[r["trip_id"]]
+                    if c["zone_id"] in zones
+                ),
             )
-            for r in found
-        )
-    }
+        )  # fmt: skip
+    return {"trips": tuple(made)}
 
 
 def _invoices(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, Any]:
@@ -321,9 +357,18 @@ def _prices(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, An
     }
 
 
+def _released(orders: Sequence[Row], marks: Sequence[Row]) -> Decimal:
+    """Value of the goods that left on orders between the two newest marks."""
+    if len(marks) < 2:
+        return Decimal(0)
+    return sum((o["value"] for o in orders if marks[1]["as_of"] < o["left_at"] <= marks[0]["as_of"]), Decimal(0))
+
+
 def _facilities(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, Any]:
     found = rows(conn, "facilities", params)
-    marks = _grouped(rows(conn, "marks", {**params, "ids": [r["facility_id"] for r in found]}), "facility_id")
+    ids = {**params, "ids": [r["facility_id"] for r in found]}
+    marks = _grouped(rows(conn, "marks", ids), "facility_id")
+    released = _grouped(rows(conn, "released_lately", ids), "facility_id")
     made = []
     for r in found:
         call = None
@@ -357,6 +402,11 @@ def _facilities(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str
                 call=call,
                 case=case,
                 warned=r["warned"],
+                pledge_mode=r["pledge_mode"],
+                product=r["product"],
+                disposal_cost=r["disposal_cost"],
+                matures_on=r["matures_on"],
+                released_value=_released(released[r["facility_id"]], marks[r["facility_id"]]),
             )
         )
     return {"facilities": tuple(made)}
@@ -372,6 +422,8 @@ _LOADERS: dict[Section, Callable[[Connection[Any], PriceBook, Row], dict[str, An
     Section.SALES: _sales,
     Section.PRICES: _prices,
     Section.FACILITIES: _facilities,
+    **site_store.LOADERS,
+    **trade_store.LOADERS,
 }
 
 
@@ -396,13 +448,23 @@ def load_snapshot(
             with conn.transaction():
                 heard = rows(conn, "stream", {"as_of": as_of, "replay": replay})[0]
                 stream = stream_of(heard["heard_at"], heard["devices"], as_of=as_of, settle=settle)
-                snapshot = Snapshot(as_of=as_of, stream=stream, round_interval=round_interval)
+                tuned = trade_store.threshold_book(conn, as_of)
+                snapshot = Snapshot(as_of=as_of, stream=stream, round_interval=round_interval, tuned=tuned)
                 params: Row = {"as_of": as_of, "settled": stream.settled_until, "round": round_interval, "facility_ids": facility_ids}
                 book = price_book(conn, as_of)
+                not_loaded: dict[str, str] = {}
                 for section in dict.fromkeys(sections):
-                    if section in _LOADERS:
-                        snapshot = replace(snapshot, **_LOADERS[section](conn, book, params))
-                return snapshot
+                    if section not in _LOADERS:
+                        continue
+                    try:
+                        with conn.transaction():
+                            snapshot = replace(snapshot, **_LOADERS[section](conn, book, params))
+                    except psycopg.OperationalError:
+                        raise  # the store itself
+                    except Exception as exc:
+                        log.exception("section not loaded", extra={"event": "section_not_loaded", "section": section.value})
+                        not_loaded[section.value] = f"{type(exc).__name__}: {exc}"[:500]
+                return replace(snapshot, not_loaded=not_loaded)
         finally:
             conn.isolation_level = None
             conn.read_only = None

@@ -41,6 +41,8 @@ NEEDS = {
     "comment_alert": Permission.ALERT_COMMENT,
     "close_alert": Permission.ALERT_CLOSE,
     "run_job": Permission.JOB_RUN,
+    "record_rule_input": Permission.MASTER_WRITE,
+    **dict.fromkeys(("set_rule_threshold", "set_rule_mode"), Permission.RULE_TUNE),
     "post_messages": Permission.INGEST_POST,
     **dict.fromkeys(("redrive_dead_letters", "redrive_dead_letter", "discard_dead_letter"), Permission.DEAD_LETTER_WORK),
     **dict.fromkeys(("place_legal_hold", "lift_legal_hold"), Permission.HOLD_PLACE),
