@@ -347,7 +347,8 @@ SELECT inv.document_id, inv.tenant_id, inv.number, inv.contract_no, inv.seller_p
            SELECT 1 FROM (SELECT inv.document_id UNION ALL SELECT kin.document_id FROM kin WHERE kin.invoice_id = inv.document_id) paper (document_id)
              JOIN document_goods dg USING (document_id)
             CROSS JOIN LATERAL (SELECT 1 FROM movement m WHERE m.goods_id = dg.goods_id AND m.occurred_at >= inv.issued_at - interval '30 days'
-                                   AND m.kind IN ('GATE_OUT', 'GATE_IN', 'SITE_CHANGE', 'APPEARED') LIMIT 1) hit)
+                                   AND m.kind IN ('GATE_OUT', 'GATE_IN', 'SITE_CHANGE', 'APPEARED')
+                                   AND NOT EXISTS (SELECT 1 FROM movement u WHERE u.corrects = m.movement_id) LIMIT 1) hit)
          OR EXISTS (
            SELECT 1 FROM kin JOIN trip t ON t.waybill_document_id = kin.document_id WHERE kin.invoice_id = inv.document_id AND t.status IN ('UNDER_WAY', 'ARRIVED'))
          OR EXISTS (

@@ -32,6 +32,7 @@ SELECT w.receipt_no, w.tenant_id, w.warehouse_id, w.keeper_party_id, h.operator_
   FROM live w JOIN lying l USING (receipt_no) JOIN warehouse h ON h.warehouse_id = w.warehouse_id
   LEFT JOIN levelled v ON v.key = regexp_replace(upper(w.receipt_no), '[^[:alnum:]]', '', 'g')
   LEFT JOIN LATERAL (SELECT m.kind, m.occurred_at FROM movement m WHERE m.goods_id = l.one_goods_id AND m.kind <> 'CORRECTION'
+                       AND NOT EXISTS (SELECT 1 FROM movement u WHERE u.corrects = m.movement_id)
                       ORDER BY m.occurred_at LIMIT 1) came ON true
   LEFT JOIN LATERAL (SELECT * FROM receipt_check k WHERE k.tenant_id = w.tenant_id AND k.receipt_no = w.receipt_no AND k.asked_at <= %(as_of)s
                       ORDER BY k.asked_at DESC, k.recorded_at DESC LIMIT 1) c ON true
@@ -99,7 +100,8 @@ kin AS (
 moved AS (
   SELECT inv.document_id, count(*) AS n FROM inv JOIN document_goods dg USING (document_id)
     CROSS JOIN LATERAL (SELECT 1 FROM movement m WHERE m.goods_id = dg.goods_id AND m.kind IN ('GATE_OUT', 'GATE_IN', 'SITE_CHANGE')
-                           AND m.occurred_at BETWEEN inv.issued_at - interval '30 days' AND inv.issued_at + interval '30 days' LIMIT 1) hit
+                           AND m.occurred_at BETWEEN inv.issued_at - interval '30 days' AND inv.issued_at + interval '30 days'
+                           AND NOT EXISTS (SELECT 1 FROM movement u WHERE u.corrects = m.movement_id) LIMIT 1) hit
    GROUP BY 1)
 SELECT inv.document_id, inv.number, inv.tenant_id, inv.seller_party_id, inv.buyer_party_id, coalesce(inv.commodity_code, g.commodity_code) AS commodity_code,
        inv.quantity, inv.unit, inv.amount, inv.currency, inv.issued_at, inv.contract_no, inv.content, coalesce(g.ids, '{}') AS goods_ids,
