@@ -27,6 +27,11 @@ alert stays until people close it, and the same event never opens it twice.
 - **Episodes.** An alert is one episode of a rule and a subject. A finding within 24 h of the episode's end joins it. A state that people closed and
   that simply goes on stays closed unless it gets worse.
 - **Composite.** When two legs (I, T, L) alarm on one pledge within 72 h, its open alerts rise one level, once.
+- **Thresholds** are data: `POST rule-thresholds` sets one for a tenant, a product or a site; the narrowest counts, the alert shows what it was decided
+  by, and what was set before is kept. `POST rule-modes` puts a rule in shadow: it is judged and recorded (`shadow_finding`) and raises nothing.
+- **Inputs** that no device says (calibrations, tank tables, hours, tickets, figures, registers, links of parties, proofs, answers of issuers) come by
+  `POST rule-inputs`. A rule without its input says nothing, or that it cannot judge; a section that cannot be loaded fails its own rules only.
+- **Verdict.** `GET verdicts/...` adds the open alerts of a pledge, facility, borrower or warehouse up to a score from 0 to 100 for each leg, with reasons.
 - **P1 on goods** makes them ineligible and blocks their release; the facility is valued again (cause ELIGIBILITY).
 - **Work.** P1 within 15 min, P2 within 4 h, P3 by the end of the next working day. Closing P1 and P2 takes two persons.
 """
