@@ -127,6 +127,7 @@ def _load_loans(api: Api, world: World) -> None:
             "amount": wire(drawing(world.seed, facility, units)),
             "currency": facility.currency,
             "happened_at": wire(DRAWN_AT),
+            "already_paid": True,
             "reason": "balance taken over from the core banking system (sample)",
         }
         api.post("cash-movements", movement, LOADER)

@@ -244,6 +244,7 @@ def lend_and_draw(api: ApiServer, pool: Pool) -> None:
         "amount": "270000",
         "currency": "CNY",
         "happened_at": "2020-03-06T02:00:00Z",
+        "already_paid": True,
         "reason": "first drawing",
     }
     ok(loader.post("/api/v1/cash-movements", json=cash), 201)
