@@ -19,7 +19,7 @@ from api.deps import Parts
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Headers, Observed
 from api.problems import Problem
-from api.routes import alerts, auth, dead_letters, devices, epcis, goods, health, intake, lending, master, stream, watch
+from api.routes import alerts, auth, credit, dead_letters, devices, epcis, goods, health, intake, lending, master, pricing, stream, watch
 
 VERSION = "1"
 DESK = Path(__file__).with_name("desk")
@@ -57,7 +57,7 @@ def create_app(parts: Parts, *, body_bytes_max: int = 8_388_608, https: bool = F
     metrics = Metrics(parts.pool, parts.hub)
     app.state.parts = parts
     app.state.metrics = metrics
-    for module in (auth, master, devices, dead_letters, intake, goods, lending, alerts, stream, watch):
+    for module in (auth, master, devices, dead_letters, intake, goods, lending, credit, pricing, alerts, stream, watch):
         app.include_router(module.routes, prefix="/api/v1")
     app.state.body_bytes_max = body_bytes_max
     app.include_router(epcis.routes, prefix=epcis.PREFIX)

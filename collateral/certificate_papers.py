@@ -42,6 +42,47 @@ VALUES_ZH = {
     "pending_first_sighting": "待首次确认价值",
 }
 
+_SHEETS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+    ("Ineligible", "ineligible", {"reason": "原因", "units": "件数", "value": "价值"}),
+    (
+        "Prices",
+        "prices",
+        {
+            "commodity_code": "品种",
+            "price": "不含税单价",
+            "unit": "单位",
+            "source": "来源",
+            "quoted_at": "报价时间",
+            "stale_discount": "陈价折扣",
+            "advance_rate": "质押率",
+            "flags": "提示",
+            "price_id": "报价编号",
+            "why": "无价原因",
+        },
+    ),
+    (
+        "Units",
+        "units",
+        {
+            "goods_id": "货物编号",
+            "commodity_code": "品种",
+            "quantity": "数量",
+            "warehouse_id": "仓库",
+            "sighting": "实物状态",
+            "confirmed_by": "确认设备",
+            "confirmed_at": "确认时间",
+            "unit_price": "认定单价",
+            "market_value": "市值",
+            "haircut": "折扣",
+            "advance": "质押率",
+            "collateral_value": "认定价值",
+            "reasons": "不合格原因",
+            "capped": "超集中度",
+            "differentials": "升贴水",
+        },
+    ),
+)
+
 
 def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
@@ -56,8 +97,8 @@ def xlsx(content: Mapping[str, Any]) -> bytes:
     assert front is not None
     front.title = "Certificate"
     _rows(front, _front(content))
-    for title, key in (("Ineligible", "ineligible"), ("Prices", "prices"), ("Units", "units")):
-        _rows(book.create_sheet(title), _table(content[key]))
+    for title, key, columns in _SHEETS:
+        _rows(book.create_sheet(title), _table(content[key], columns))
     raw = io.BytesIO()
     book.save(raw)
     return _same_every_time(raw.getvalue(), at)
@@ -85,11 +126,10 @@ def _front(content: Mapping[str, Any]) -> Iterator[Sequence[str | None]]:
         yield (_words(name), "", content["ratios"][name])
 
 
-def _table(lines: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str | None]]:
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    yield names
+def _table(lines: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Iterator[Sequence[str | None]]:
+    yield [f"{name} {zh}" for name, zh in columns.items()]
     for line in lines:
-        yield [_cell_text(line.get(name)) for name in names]
+        yield [_cell_text(line.get(name)) for name in columns]
 
 
 def _cell_text(value: Any) -> str | None:

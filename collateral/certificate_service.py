@@ -12,8 +12,9 @@ from psycopg import Connection
 
 from collateral.certificate import Basis, content_of
 from collateral.errors import NotFound, RejectedInput
+from collateral.facility_store import lock_facility
 from collateral.ids import new_id
-from collateral.registry_store import one, require_known
+from collateral.registry_store import one
 from collateral.transactions import in_transaction
 from collateral.valuation_service import assess
 from db.pool import Pool
@@ -52,7 +53,7 @@ def issue_certificate(pool: Pool, tenant_id: str, facility_id: str, as_of: datet
         raise RejectedInput(f"as_of {as_of.isoformat()} lies in the future of {now.isoformat()}", field="as_of")
 
     def work(conn: Connection[Any]) -> Certificate:
-        require_known_facility(conn, tenant_id, facility_id)
+        lock_facility(conn, tenant_id, facility_id)  # nobody draws or pledges while the figures are read
         found = one(conn, Q["certificate_at"], {"facility_id": facility_id, "as_of": as_of, "tenant_id": tenant_id})
         if found is not None:
             return Certificate(**found)
@@ -71,14 +72,6 @@ def issue_certificate(pool: Pool, tenant_id: str, facility_id: str, as_of: datet
         return Certificate(**kept)
 
     return in_transaction(pool, work)
-
-
-def require_known_facility(conn: Connection[Any], tenant_id: str, facility_id: str) -> None:
-    """Raises NotFound."""
-    try:
-        require_known(conn, "facilities", tenant_id, [facility_id])
-    except RejectedInput as exc:
-        raise NotFound(f"there is no facility {facility_id}") from exc
 
 
 def certificate(pool: Pool, tenant_id: str, certificate_id: str) -> Certificate:

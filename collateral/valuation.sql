@@ -110,6 +110,13 @@ VALUES (%(valuation_id)s, %(tenant_id)s, %(facility_id)s, %(as_of)s, %(recorded_
        %(confirmed_value)s, %(borrowing_base)s, %(exposure)s, %(availability)s, %(effective_advance)s, %(coverage)s, %(ltv)s, %(warning_line)s,
        %(margin_call_line)s, %(disposal_line)s, %(min_control_value)s, %(line_state)s, %(detail)s, %(restates)s);
 
+-- name: oldest_late_price
+-- The oldest quote that became usable lately and was not of the day on which it did.
+SELECT min(quoted_at) AS quoted_at FROM price_quote
+ WHERE status = 'ACCEPTED' AND coalesce(accepted_at, recorded_at) BETWEEN %(came_since)s AND %(now)s
+   AND (quoted_at AT TIME ZONE 'Asia/Shanghai')::date < (coalesce(accepted_at, recorded_at) AT TIME ZONE 'Asia/Shanghai')::date
+   AND (%(tenant_id)s::text IS NULL OR tenant_id IS NULL OR tenant_id = %(tenant_id)s);
+
 -- name: marks_to_restate
 -- The last mark of each past day whose price was not the one that is now known for its instant: a quote came later, was back-dated, or left quarantine.
 SELECT DISTINCT v.facility_id, v.valuation_id, v.as_of FROM (

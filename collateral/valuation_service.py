@@ -24,6 +24,7 @@ from collateral.valuation_store import FacilityBook, Mark, Quotes
 from db.pool import Pool
 
 IDS_SHOWN_MAX = 20
+LATE_DAYS = 7
 RESTATE_DAYS = 400
 RESTATED_MAX = 5000
 
@@ -124,11 +125,20 @@ def value_all(pool: Pool, as_of: datetime, cause: str, tenant_id: str | None = N
 def restate_past_days(pool: Pool, now: datetime, tenant_id: str | None = None) -> list[Valuation]:
     """Value again the last mark of each past day whose price came, or came out of quarantine, after the mark. Other days stay as they are.
 
-    Reaches back RESTATE_DAYS, at most RESTATED_MAX marks a call, oldest first. The new rows name the old ones; no call is made on the past.
+    Looks at prices that came in the last LATE_DAYS and back RESTATE_DAYS, at most RESTATED_MAX marks a call, oldest first. The new rows name
+    the old ones; no call is made on the past.
     """
     today = datetime.combine(business_date(now), time(), BANK_ZONE)
-    params = {"since": now - timedelta(days=RESTATE_DAYS), "until": today, "tenant_id": tenant_id, "limit": RESTATED_MAX}
-    due = in_transaction(pool, lambda conn: store.many(conn, store.Q["marks_to_restate"], params))
+    params = {"came_since": now - timedelta(days=LATE_DAYS), "now": now, "until": today, "tenant_id": tenant_id, "limit": RESTATED_MAX}
+
+    def work(conn: Connection[Any]) -> list[dict[str, Any]]:
+        [late] = store.many(conn, store.Q["oldest_late_price"], params)
+        if late["quoted_at"] is None:
+            return []
+        since = max(late["quoted_at"], now - timedelta(days=RESTATE_DAYS))
+        return store.many(conn, store.Q["marks_to_restate"], {**params, "since": since})
+
+    due = in_transaction(pool, work)
     return [value_facility(pool, d["facility_id"], d["as_of"], "PRICE", restates=(d["valuation_id"], now)) for d in due]
 
 
