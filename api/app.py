@@ -22,6 +22,7 @@ from api.problems import Problem
 from api.routes import (
     alerts,
     auth,
+    credit,
     dead_letters,
     devices,
     epcis,
@@ -32,6 +33,7 @@ from api.routes import (
     lending,
     master,
     observing,
+    pricing,
     stream,
     watch,
 )
@@ -72,7 +74,22 @@ def create_app(parts: Parts, *, body_bytes_max: int = 8_388_608, https: bool = F
     metrics = Metrics(parts.pool, parts.hub)
     app.state.parts = parts
     app.state.metrics = metrics
-    for module in (auth, master, observing, devices, dead_letters, intake, goods, lending, alerts, judgement, stream, watch):
+    for module in (
+        auth,
+        master,
+        observing,
+        devices,
+        dead_letters,
+        intake,
+        goods,
+        lending,
+        credit,
+        pricing,
+        alerts,
+        judgement,
+        stream,
+        watch,
+    ):
         app.include_router(module.routes, prefix="/api/v1")
     app.state.body_bytes_max = body_bytes_max
     app.include_router(epcis.routes, prefix=epcis.PREFIX)

@@ -92,6 +92,9 @@ _SAME_PERSON_CONSTRAINTS = frozenset(
         "release_maker_is_not_checker",
         "release_second_checker_is_another",
         "alert_closed_by_two",
+        "price_override_by_two",
+        "price_differential_by_two",
+        "ledger_correction_by_two",
     }
 )
 _HTTP_CODES = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}

@@ -37,6 +37,12 @@ class Permission(StrEnum):
     RELEASE_CHECK = "release.check"
     RELEASE_CANCEL = "release.cancel"
     CASH_POST = "cash.post"
+    CORRECTION_ASK = "correction.ask"
+    CORRECTION_DECIDE = "correction.decide"
+    RATE_SET = "rate.set"
+    CERTIFICATE_ISSUE = "certificate.issue"
+    PRICE_VOUCH = "price.vouch"
+    PRICE_DECIDE = "price.decide"
     ALERT_COMMENT = "alert.comment"
     ALERT_WORK = "alert.work"
     ALERT_CLOSE = "alert.close"
@@ -71,6 +77,12 @@ MATRIX: MappingProxyType[Permission, frozenset[Role]] = MappingProxyType(
         Permission.RELEASE_CHECK: frozenset({_R.APPROVER}),
         Permission.RELEASE_CANCEL: frozenset({_R.WAREHOUSE_OPERATOR, _R.RISK_OFFICER, _R.APPROVER}),
         Permission.CASH_POST: frozenset({_R.SYSTEM}),
+        Permission.CORRECTION_ASK: frozenset({_R.SYSTEM, _R.RISK_OFFICER}),
+        Permission.CORRECTION_DECIDE: frozenset({_R.APPROVER}),
+        Permission.RATE_SET: frozenset({_R.SYSTEM}),
+        Permission.CERTIFICATE_ISSUE: frozenset({_R.SYSTEM, _R.RISK_OFFICER}),
+        Permission.PRICE_VOUCH: frozenset({_R.SYSTEM, _R.RISK_OFFICER}),
+        Permission.PRICE_DECIDE: frozenset({_R.APPROVER}),
         Permission.ALERT_COMMENT: frozenset({_R.RISK_OFFICER, _R.APPROVER, _R.WAREHOUSE_OPERATOR}),
         Permission.ALERT_WORK: frozenset({_R.RISK_OFFICER}),
         Permission.ALERT_CLOSE: frozenset({_R.RISK_OFFICER, _R.APPROVER}),

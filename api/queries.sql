@@ -65,10 +65,11 @@ SELECT commodity_code, name, name_zh, commodity_group, unit, weighing_tolerance,
  ORDER BY commodity_code LIMIT %(limit)s;
 
 -- name: prices
--- Quotes, newest first; they are the same for all tenants.
-SELECT price_id, commodity_code, source, quoted_at, published_at, recorded_at, price, currency, unit, tax_inclusive, vat_rate, synthetic, status, reason
+-- Quotes, newest first: the tenant's own and market data.
+SELECT price_id, commodity_code, source, quoted_at, published_at, recorded_at, price, currency, unit, tax_inclusive, vat_rate, synthetic, status, reason,
+       city, grade, spec, tenant_id IS NOT NULL AS own
   FROM price_quote
- WHERE true
+ WHERE (tenant_id IS NULL OR tenant_id = %(tenant)s)
 /*? commodity_code */   AND commodity_code = %(commodity_code)s
 /*? source */   AND source = %(source)s
 /*? status */   AND status = %(status)s
@@ -154,7 +155,8 @@ SELECT f.*, v.as_of AS v_as_of, v.collateral_value AS v_collateral_value, v.conf
 
 -- name: facility_commodities
 -- What facilities accept.
-SELECT facility_id, commodity_code, advance_rate, primary_source, check_source, source_tolerance, location_discount, quality_haircut
+SELECT facility_id, commodity_code, advance_rate, primary_source, check_source, source_tolerance, location_discount, quality_haircut, price_rule,
+       further_sources, accepted_grades
   FROM facility_commodity WHERE facility_id = ANY(%(ids)s) ORDER BY facility_id, commodity_code;
 
 -- name: valuations
@@ -439,3 +441,52 @@ SELECT coalesce(sum(received), 0)::bigint AS received, coalesce(sum(stored), 0):
 -- Movements that the fast lane has not judged, and job requests that wait.
 SELECT (SELECT count(*) FROM movement m, fast_lane_cursor c WHERE m.recorded_xid >= c.movement_xid AND m.movement_id > c.movement_id) AS movements,
        (SELECT count(*) FROM job_request WHERE state = 'WAITING') AS job_requests;
+
+-- name: price_overrides
+-- Two people's word for quarantined prices, newest first.
+SELECT override_id, price_id, status, reason, proposed_by, proposed_at, decided_by, decided_at, decision_reason, used_price_id FROM price_override
+ WHERE tenant_id = %(tenant)s
+/*? id */   AND override_id = %(id)s
+/*? status */   AND status = %(status)s
+/*? price_id */   AND price_id = %(price_id)s
+/*? after_0 */   AND (proposed_at, override_id) < (%(after_0)s, %(after_1)s)
+ ORDER BY proposed_at DESC, override_id DESC LIMIT %(limit)s;
+
+-- name: price_differentials
+-- What grades, specs, brands and places are worth more or less, newest first.
+SELECT differential_id, facility_id, commodity_code, kind, applies_to, amount, currency, share, valid_from, valid_to, reason, status, proposed_by, proposed_at,
+       decided_by, decided_at
+  FROM price_differential WHERE tenant_id = %(tenant)s
+/*? id */   AND differential_id = %(id)s
+/*? status */   AND status = %(status)s
+/*? commodity_code */   AND commodity_code = %(commodity_code)s
+/*? facility_id */   AND facility_id = %(facility_id)s
+/*? after_0 */   AND (proposed_at, differential_id) < (%(after_0)s, %(after_1)s)
+ ORDER BY proposed_at DESC, differential_id DESC LIMIT %(limit)s;
+
+-- name: corrections
+-- What two people say of wrong entries, newest first.
+SELECT correction_id, facility_id, entry_no, status, reason, proposed_by, proposed_at, decided_by, decided_at, reversing_entry_no FROM ledger_correction
+ WHERE tenant_id = %(tenant)s
+/*? id */   AND correction_id = %(id)s
+/*? status */   AND status = %(status)s
+/*? facility_id */   AND facility_id = %(facility_id)s
+/*? after_0 */   AND (proposed_at, correction_id) < (%(after_0)s, %(after_1)s)
+ ORDER BY proposed_at DESC, correction_id DESC LIMIT %(limit)s;
+
+-- name: certificates
+-- Certificates of a facility, newest first.
+SELECT certificate_id, facility_id, as_of, issued_at, issued_by, content_hash FROM borrowing_base_certificate
+ WHERE tenant_id = %(tenant)s AND facility_id = %(facility_id)s
+/*? after_0 */   AND (as_of, certificate_id) < (%(after_0)s, %(after_1)s)
+ ORDER BY as_of DESC, certificate_id DESC LIMIT %(limit)s;
+
+-- name: products
+-- What facilities may be; the same for all tenants.
+SELECT product, name, name_zh, pledge_modes, tenor_days_max, cure_hours_max, cure_days_max, disposal_cost_min,
+       (SELECT jsonb_object_agg(a.commodity_group, a.advance_max::text) FROM credit_product_advance a WHERE a.product = p.product) AS advances
+  FROM credit_product p ORDER BY product;
+
+-- name: rates
+-- What borrowing costs a facility, oldest first.
+SELECT r.valid_from, r.valid_to, r.annual_rate, r.day_count, r.set_by, r.set_at FROM facility_rate r WHERE r.facility_id = %(facility_id)s ORDER BY r.valid_from;

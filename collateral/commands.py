@@ -221,6 +221,9 @@ class PriceReport:
     synthetic: bool
     vat_rate: Decimal = Decimal(0)
     published_at: datetime | None = None
+    city: str | None = None
+    grade: str | None = None
+    spec: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,6 +235,9 @@ class FacilityCommodity:
     primary_source: str
     check_source: str | None = None
     source_tolerance: Decimal = Decimal("0.03")
+    price_rule: str = "PRIMARY_WITH_TOLERANCE"
+    further_sources: tuple[str, ...] = ()
+    accepted_grades: tuple[str, ...] | None = None
     location_discount: Decimal = Decimal(0)
     quality_haircut: Decimal = Decimal(0)
 
@@ -263,6 +269,8 @@ class OpenFacility:
     control_value_floor: Decimal = Decimal(0)
     reserves: Decimal = Decimal(0)
     opened_at: datetime | None = None
+    repayment_order: tuple[str, ...] = ("fees", "interest", "principal")
+    caps: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -292,8 +300,9 @@ class CashKind(StrEnum):
 class CashMovement:
     """Money in or out, amount > 0 in the facility's currency.
 
-    A drawdown dated on an earlier business day is a fact reported afterwards and is recorded as it is; one of today is a request
-    and has to fit the availability. The idempotency key makes a repeated command the same entry.
+    A drawdown or a return of margin has to fit the availability, one dated on an earlier business day also that of its instant. already_paid:
+    the bank paid it out before it was reported here; it is a fact and recorded as it is. The idempotency key makes a repeated command the
+    same entry.
     """
 
     tenant_id: str
@@ -304,6 +313,7 @@ class CashMovement:
     reason: str
     idempotency_key: str
     happened_at: datetime | None = None
+    already_paid: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,16 +2,33 @@
 -- No row comes back when the id stands for other content.
 INSERT INTO facility (facility_id, tenant_id, name, name_zh, borrower_party_id, lender_party_id, product, pledge_mode, currency, limit_amount, advance_rate,
        disposal_cost, warning_line, margin_call_line, disposal_line, cure_unit, cure_length, cure_target, control_value_floor, reserves, opened_at,
-       matures_on, status)
+       matures_on, repayment_order, status)
 VALUES (%(facility_id)s, %(tenant_id)s, %(name)s, %(name_zh)s, %(borrower_party_id)s, %(lender_party_id)s, %(product)s, %(pledge_mode)s, %(currency)s,
        %(limit_amount)s, %(advance_rate)s, %(disposal_cost)s, %(warning_line)s, %(margin_call_line)s, %(disposal_line)s, %(cure_unit)s, %(cure_length)s,
-       %(cure_target)s, %(control_value_floor)s, %(reserves)s, %(opened_at)s, %(matures_on)s, 'ACTIVE');
+       %(cure_target)s, %(control_value_floor)s, %(reserves)s, %(opened_at)s, %(matures_on)s, %(repayment_order)s, 'ACTIVE');
 
 -- name: insert_facility_commodity
 -- What the facility accepts.
-INSERT INTO facility_commodity (facility_id, commodity_code, advance_rate, primary_source, check_source, source_tolerance, location_discount, quality_haircut)
+INSERT INTO facility_commodity (facility_id, commodity_code, advance_rate, primary_source, check_source, source_tolerance, location_discount, quality_haircut,
+       price_rule, further_sources, accepted_grades)
 VALUES (%(facility_id)s, %(commodity_code)s, %(advance_rate)s, %(primary_source)s, %(check_source)s, %(source_tolerance)s, %(location_discount)s,
-       %(quality_haircut)s);
+       %(quality_haircut)s, %(price_rule)s, %(further_sources)s, %(accepted_grades)s);
+
+-- name: insert_cap
+-- How much of the value may lie under one name.
+INSERT INTO facility_cap (facility_id, dimension, share) VALUES (%(facility_id)s, %(dimension)s, %(share)s);
+
+-- name: product
+-- What a facility under a product may be.
+SELECT product, name, name_zh, pledge_modes, tenor_days_max, cure_hours_max, cure_days_max, disposal_cost_min FROM credit_product WHERE product = %(product)s;
+
+-- name: product_advances
+-- The highest advance by group of commodities.
+SELECT commodity_group, advance_max FROM credit_product_advance WHERE product = %(product)s;
+
+-- name: commodity_groups
+-- What each commodity counts under.
+SELECT commodity_code, commodity_group FROM commodity WHERE commodity_code = ANY(%(codes)s);
 
 -- name: insert_balance
 -- The facility's money starts at nothing.
@@ -25,7 +42,7 @@ SELECT b.facility_id, b.currency, b.principal, b.interest, b.fees, b.cash_margin
 
 -- name: locked_terms
 -- What else a command goes by, in a statement of its own: one that waited for the lock still sees the facility as it was before the wait.
-SELECT status, tenant_id, borrower_party_id, matures_on FROM facility WHERE facility_id = %(facility_id)s;
+SELECT status, tenant_id, borrower_party_id, matures_on, repayment_order FROM facility WHERE facility_id = %(facility_id)s;
 
 -- name: set_facility_status
 -- Frozen, in disposal, or free again.

@@ -20,6 +20,7 @@ from collateral.errors import AlreadyPledged, LedgerRefusal, RejectedInput, Same
 from collateral.ids import new_id
 from collateral.lines import lines_of
 from collateral.model import LineState, Pledge, PostedEntry
+from collateral.product_service import require_within
 from collateral.registry_store import many, one, require_known
 from collateral.release_service import approve_release_as_checker as approve_release_as_checker
 from collateral.release_service import approve_release_as_maker as approve_release_as_maker
@@ -46,6 +47,8 @@ class _HeldElsewhere(Exception):
 
 def open_facility(pool: Pool, command: OpenFacility, actor: str, now: datetime) -> str:
     """A loan facility with what it accepts. Raises RejectedInput that says which line is wrong, EntryConflict on a known id."""
+    if sorted(command.repayment_order) != sorted(ledger.REPAYMENT_ORDER):
+        raise RejectedInput(f"a repayment order names each of {', '.join(ledger.REPAYMENT_ORDER)} once", field="repayment_order")
     lines = lines_of(command.advance_rate, command.disposal_cost, command.warning_line, command.margin_call_line, command.disposal_line)
     if command.matures_on <= business_date(command.opened_at or now):
         raise RejectedInput(f"a facility that matures on {command.matures_on} is over before it opens", field="matures_on")
@@ -53,8 +56,9 @@ def open_facility(pool: Pool, command: OpenFacility, actor: str, now: datetime) 
     if not codes or len(set(codes)) != len(codes):
         raise RejectedInput("a facility accepts at least one commodity, and each once", field="commodities")
     for commodity in command.commodities:
-        if commodity.check_source == commodity.primary_source:
-            raise RejectedInput(f"{commodity.commodity_code}: a source cannot check itself", field="check_source")
+        ranked = [s for s in (commodity.primary_source, commodity.check_source, *commodity.further_sources) if s is not None]
+        if len(set(ranked)) != len(ranked):
+            raise RejectedInput(f"{commodity.commodity_code}: a source cannot check itself, each is ranked once", field="check_source")
         if not 0 < commodity.advance_rate < 1 or 1 / commodity.advance_rate <= lines.warning:
             raise RejectedInput(
                 f"{commodity.commodity_code}: a loan at {commodity.advance_rate} would be born under the warning line {lines.warning:.4f}",
@@ -63,9 +67,15 @@ def open_facility(pool: Pool, command: OpenFacility, actor: str, now: datetime) 
 
     def work(conn: Connection[Any]) -> str:
         require_known(conn, "parties", command.tenant_id, [command.borrower_party_id, command.lender_party_id])
-        conn.execute(store.Q["insert_facility"], {**asdict(command), "opened_at": command.opened_at or now})
+        require_within(conn, command, command.opened_at or now)
+        terms = {**asdict(command), "opened_at": command.opened_at or now, "repayment_order": list(command.repayment_order)}
+        conn.execute(store.Q["insert_facility"], terms)
         for commodity in command.commodities:
-            conn.execute(store.Q["insert_facility_commodity"], {**asdict(commodity), "facility_id": command.facility_id})
+            grades = None if commodity.accepted_grades is None else list(commodity.accepted_grades)
+            accepted = {**asdict(commodity), "further_sources": list(commodity.further_sources), "accepted_grades": grades}
+            conn.execute(store.Q["insert_facility_commodity"], {**accepted, "facility_id": command.facility_id})
+        for dimension, share in command.caps.items():
+            conn.execute(store.Q["insert_cap"], {"facility_id": command.facility_id, "dimension": dimension, "share": share})
         conn.execute(store.Q["insert_balance"], {"facility_id": command.facility_id, "currency": command.currency})
         return command.facility_id
 
@@ -204,13 +214,15 @@ def _told(conflict: Mapping[str, Any], tenant_id: str) -> dict[str, Any]:
 def post_cash(pool: Pool, command: CashMovement, actor: str, now: datetime) -> PostedEntry:
     """Money of a facility, once per idempotency key.
 
-    A drawdown or a return of margin of today must fit the availability and rest on goods that can be judged and are not held behind a silent
-    reader: else Shortfall. One dated on an earlier business day is a fact, recorded as it is. Raises EntryConflict, RejectedInput, WrongState.
+    A drawdown or a return of margin must fit the availability and rest on goods that can be judged and are not held behind a silent reader:
+    else Shortfall. One dated on an earlier business day must fit at its own instant and now; one that was already paid is a fact, recorded as
+    it is, if it is dated before today. Raises EntryConflict, RejectedInput, WrongState.
     """
     at = command.happened_at or now
     if at.tzinfo is None or at > now + _FUTURE_MAX:
         raise RejectedInput("happened_at needs an offset and cannot lie in the future", field="happened_at")
-    said = {k: v for k, v in asdict(command).items() if k not in ("happened_at", "idempotency_key")} | {"happened_at": command.happened_at}
+    said = {k: v for k, v in asdict(command).items() if k not in ("happened_at", "idempotency_key", "already_paid")}
+    said |= {"happened_at": command.happened_at} | ({"already_paid": True} if command.already_paid else {})
     asked = ledger.request_hash(said)
 
     def work(conn: Connection[Any]) -> PostedEntry:
@@ -222,9 +234,14 @@ def post_cash(pool: Pool, command: CashMovement, actor: str, now: datetime) -> P
             raise RejectedInput(f"facility {command.facility_id} is kept in {locked.balance.currency}", field="currency")
         if locked.status == "CLOSED":
             raise WrongState(f"facility {command.facility_id} is closed", status=locked.status)
-        postings = ledger.cash_postings(command.kind, command.amount, locked.balance)
-        if command.kind in (CashKind.DRAWDOWN, CashKind.MARGIN_RETURN) and business_date(at) >= business_date(now):
+        postings = ledger.cash_postings(command.kind, command.amount, locked.balance, locked.repayment_order)
+        earlier = business_date(at) < business_date(now)
+        if command.already_paid and not earlier:
+            raise RejectedInput("what was already paid happened before today; a payment of today is asked for first", field="already_paid")
+        if command.kind in (CashKind.DRAWDOWN, CashKind.MARGIN_RETURN) and not command.already_paid:
             _check_availability(conn, command, locked, now)
+            if earlier:
+                _check_availability(conn, command, locked, at, known_at=now)
         entry = store.entry(
             command.facility_id,
             command.kind,
@@ -241,23 +258,31 @@ def post_cash(pool: Pool, command: CashMovement, actor: str, now: datetime) -> P
     return in_transaction(pool, work)
 
 
-def _check_availability(conn: Connection[Any], command: CashMovement, locked: store.LockedFacility, now: datetime) -> None:
+def _check_availability(
+    conn: Connection[Any], command: CashMovement, locked: store.LockedFacility, at: datetime, *, known_at: datetime | None = None
+) -> None:
+    """known_at: check a past instant, with the money of that instant as it is known at the other."""
+    when = "" if known_at is None else f" at {at.isoformat()}"
     if locked.status != "ACTIVE":
         raise WrongState(f"facility {command.facility_id} is {locked.status}: no draw", status=locked.status)
-    if command.kind is CashKind.DRAWDOWN and business_date(now) > locked.matures_on:
+    if command.kind is CashKind.DRAWDOWN and business_date(at) > locked.matures_on:
         raise WrongState(f"facility {command.facility_id} matured on {locked.matures_on}: no draw", status=locked.status)
-    a = assess(conn, command.facility_id, now)
+    a = assess(conn, command.facility_id, at, known_at)
     if a.pool.cannot_judge or a.standing.raw_state is LineState.CANNOT_JUDGE:
-        raise Shortfall("the collateral cannot be judged: " + ", ".join(a.standing.why_not_judged), reasons=list(a.standing.why_not_judged))
+        raise Shortfall(
+            f"the collateral cannot be judged{when}: " + ", ".join(a.standing.why_not_judged), reasons=list(a.standing.why_not_judged)
+        )
     expired = sorted(code for code, flags in a.pool.price_flags.items() if "expired" in flags)
     if expired:
-        raise Shortfall(f"the price of {', '.join(expired)} is more than three trading days old: no draw", reasons=expired)
+        raise Shortfall(
+            f"the price of {', '.join(expired)} is more than three trading days old{when}: no draw; report a newer price", reasons=expired
+        )
     held = sum((u.collateral_value * u.advance for u in a.pool.units if u.sighting is Sighting.HELD), start=ZERO)
     usable = min(a.book.credit.limit_amount, a.standing.borrowing_base - held) - a.standing.exposure
     if command.amount > usable:
         short = fen(command.amount - usable)
         raise Shortfall(
-            f"{command.amount} is {short} more than is available; pay down {short} or pledge goods worth that after haircuts and advance",
+            f"{command.amount} is {short} more than is available{when}; pay down {short} or pledge goods worth that after haircuts and advance",
             asked=command.amount,
             available=fen(usable),
             short=short,

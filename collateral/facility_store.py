@@ -31,6 +31,7 @@ class LockedFacility:
     tenant_id: str
     borrower_party_id: str
     matures_on: date
+    repayment_order: tuple[str, ...]
 
 
 def lock_facility(conn: Connection[Any], tenant_id: str, facility_id: str) -> LockedFacility:
@@ -40,7 +41,7 @@ def lock_facility(conn: Connection[Any], tenant_id: str, facility_id: str) -> Lo
         raise NotFound(f"there is no facility {facility_id}")
     terms = one(conn, Q["locked_terms"], {"facility_id": facility_id})
     assert terms is not None
-    return LockedFacility(balance=balance_from_row(row), **terms)
+    return LockedFacility(balance=balance_from_row(row), **{**terms, "repayment_order": tuple(terms["repayment_order"])})
 
 
 def balance_from_row(row: Mapping[str, Any]) -> Balance:
@@ -101,6 +102,7 @@ def entry(
     reason: str,
     at: datetime,
     now: datetime,
+    corrects: int | None = None,
 ) -> ledger.Entry:
     """An entry that is not numbered yet; its business date is that of the time it is recorded."""
     return ledger.Entry(
@@ -114,6 +116,7 @@ def entry(
         idempotency_key=key,
         request_hash=request_hash,
         postings=postings,
+        corrects=corrects,
     )
 
 

@@ -51,45 +51,59 @@ class Entry:
     hash: str = ""
 
 
-def cash_postings(kind: CashKind, amount: Decimal, balance: Balance) -> tuple[Posting, ...]:
-    """The lines of a money movement. A repayment pays fees first, then interest, then principal.
+REPAYMENT_ORDER = ("fees", "interest", "principal")
+
+
+def pair(debit: str, credit: str, amount: Decimal, currency: str) -> tuple[Posting, ...]:
+    """The two lines of a movement from one account to another."""
+    return (Posting(account=debit, amount=amount, unit=currency), Posting(account=credit, amount=-amount, unit=currency))
+
+
+def cash_postings(kind: CashKind, amount: Decimal, balance: Balance, order: Sequence[str] = REPAYMENT_ORDER) -> tuple[Posting, ...]:
+    """The lines of a money movement. A repayment pays in the order of the contract: fees, interest, principal unless it says otherwise.
 
     Raises RejectedInput on an amount that is not positive or has more than two places, Shortfall when more is paid or returned than there is.
     """
     if not amount.is_finite() or not 0 < amount < AMOUNT_END or amount != amount.quantize(Decimal("0.01")):
         raise RejectedInput(f"amount {amount} is not a positive amount in whole fen", field="amount")
 
-    def pair(debit: str, credit: str) -> tuple[Posting, ...]:
-        return (
-            Posting(account=debit, amount=amount, unit=balance.currency),
-            Posting(account=credit, amount=-amount, unit=balance.currency),
-        )
-
     match kind:
         case CashKind.DRAWDOWN:
-            return pair("principal", "bank")
+            return pair("principal", "bank", amount, balance.currency)
         case CashKind.INTEREST:
-            return pair("interest", "income")
+            return pair("interest", "income", amount, balance.currency)
         case CashKind.FEE:
-            return pair("fees", "income")
+            return pair("fees", "income", amount, balance.currency)
         case CashKind.MARGIN_DEPOSIT:
-            return pair("bank", "cash_margin")
+            return pair("bank", "cash_margin", amount, balance.currency)
         case CashKind.MARGIN_RETURN:
             if amount > balance.cash_margin:
-                raise Shortfall(f"{amount} is more than the margin held, {balance.cash_margin}", held=balance.cash_margin, asked=amount)
-            return pair("cash_margin", "bank")
+                over = amount - balance.cash_margin
+                raise Shortfall(
+                    f"{amount} is {over} more than the margin held, {balance.cash_margin}; return at most that",
+                    held=balance.cash_margin,
+                    asked=amount,
+                    short=over,
+                )
+            return pair("cash_margin", "bank", amount, balance.currency)
         case CashKind.REPAYMENT:
-            return _repayment(amount, balance)
+            return _repayment(amount, balance, order)
 
 
-def _repayment(amount: Decimal, balance: Balance) -> tuple[Posting, ...]:
+def _repayment(amount: Decimal, balance: Balance, order: Sequence[str]) -> tuple[Posting, ...]:
     owed = balance.fees + balance.interest + balance.principal
     if amount > owed:
-        raise Shortfall(f"{amount} is more than is owed, {owed}", owed=owed, asked=amount)
+        over = amount - owed
+        raise Shortfall(
+            f"{amount} is {over} more than is owed, {owed}; post at most that, and the rest as a margin deposit or back to the payer",
+            owed=owed,
+            asked=amount,
+            short=over,
+        )
     lines = [Posting(account="bank", amount=amount, unit=balance.currency)]
     left = amount
-    for account, due in (("fees", balance.fees), ("interest", balance.interest), ("principal", balance.principal)):
-        paid = min(left, due)
+    for account in order:
+        paid = min(left, getattr(balance, account))
         if paid > 0:
             lines.append(Posting(account=account, amount=-paid, unit=balance.currency))
             left -= paid

@@ -177,6 +177,7 @@ class Valuation:
     min_control_value: Decimal
     line_state: LineState
     detail: dict[str, Any]
+    restates: str | None = None  # the mark of a past day that a price which came later made wrong
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,19 +1,25 @@
-"""Prices as they are reported: judged one after the other per commodity, kept with their verdict."""
+"""Prices as they are reported: judged one after the other per commodity, kept with their verdict; and two people's word for a doubted one.
+
+Market data (tenant None) is everybody's; a tenant's quotes are judged among themselves and value that tenant's facilities only.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from psycopg import Connection
 
+from collateral import price_store as overrides
 from collateral import registry_store as store
 from collateral.commands import PriceReport
-from collateral.errors import NotFound, RejectedInput, WrongState
+from collateral.errors import NotFound, RejectedInput, SamePersonRefused, WrongState
 from collateral.ids import new_id
 from collateral.model import PriceResult, PriceStatus
+from collateral.price_store import PriceOverride
 from collateral.prices import Quote, with_new_quote
 from collateral.transactions import in_transaction
 from db.pool import Pool
@@ -22,10 +28,11 @@ PRICES_MAX = 5000
 _AROUND = timedelta(days=15)
 
 
-def record_prices(pool: Pool, reports: Sequence[PriceReport], now: datetime) -> list[PriceResult]:
+def record_prices(pool: Pool, reports: Sequence[PriceReport], now: datetime, *, tenant_id: str | None = None) -> list[PriceResult]:
     """One result per report, in the order given; a quote that is refused is kept with its reason.
 
-    NOTIFY `price` (payload: the commodity code) when a quote becomes usable. Raises RejectedInput on an unknown commodity.
+    tenant_id: whose prices they are; None = market data. NOTIFY `price` (payload: the commodity code) when a quote becomes usable.
+    Raises RejectedInput on an unknown commodity.
     """
     if not 1 <= len(reports) <= PRICES_MAX:
         raise RejectedInput(f"one report takes 1 to {PRICES_MAX} prices, not {len(reports)}")
@@ -45,18 +52,18 @@ def record_prices(pool: Pool, reports: Sequence[PriceReport], now: datetime) -> 
             if reports[i].commodity_code not in locked:
                 conn.execute(store.Q["lock_prices"], {"commodity_code": reports[i].commodity_code})
                 locked.add(reports[i].commodity_code)
-            results[i] = _record(conn, reports[i], now)
-        final = {r.price_id: r for r in _as_they_stand(conn, list(results.values()))}
+            results[i] = _record(conn, tenant_id, reports[i], now)
+        final = {r.price_id: r for r in _as_they_stand(conn, tenant_id, list(results.values()))}
         return [final[results[i].price_id] for i in range(len(reports))]
 
     return in_transaction(pool, work)
 
 
-def _record(conn: Connection[Any], report: PriceReport, now: datetime) -> PriceResult:
+def _record(conn: Connection[Any], tenant_id: str | None, report: PriceReport, now: datetime) -> PriceResult:
     band = store.band(conn, report.commodity_code)
     if band is None:
         raise RejectedInput(f"unknown commodity {report.commodity_code}", field="commodity_code")
-    known = store.quotes_around(conn, report.commodity_code, report.quoted_at - _AROUND, report.quoted_at + _AROUND)
+    known = store.quotes_around(conn, tenant_id, report.commodity_code, report.quoted_at - _AROUND, report.quoted_at + _AROUND)
     quote = Quote(
         price_id=new_id("price"),
         commodity_code=report.commodity_code,
@@ -79,37 +86,25 @@ def _record(conn: Connection[Any], report: PriceReport, now: datetime) -> PriceR
         )
         return _result(same, "REPEATED" if repeated else "CONFLICT")
     verdict, *freed = with_new_quote(quote, band, known)
-    conn.execute(
-        store.Q["insert_price"],
-        {
-            "price_id": verdict.price_id,
-            "commodity_code": report.commodity_code,
-            "source": report.source,
-            "quoted_at": report.quoted_at,
-            "published_at": report.published_at or report.quoted_at,
-            "now": now,
-            "price": report.price,
-            "currency": report.currency,
-            "unit": report.unit,
-            "tax_inclusive": report.tax_inclusive,
-            "vat_rate": report.vat_rate,
-            "synthetic": report.synthetic,
-            "status": verdict.status,
-            "reason": verdict.reason,
-        },
-    )
+    _insert(conn, verdict, {**asdict(report), "published_at": report.published_at or report.quoted_at, "tenant_id": tenant_id}, now)
     for other in freed:
-        conn.execute(store.Q["set_price_status"], {"price_id": other.price_id, "status": other.status, "reason": other.reason})
+        params = {"price_id": other.price_id, "status": other.status, "reason": other.reason, "now": now}
+        conn.execute(store.Q["set_price_status"], params)
     if verdict.status is PriceStatus.ACCEPTED or freed:
         store.notify(conn, "price", report.commodity_code)
     return _result(verdict, "RECORDED")
 
 
-def _as_they_stand(conn: Connection[Any], results: list[PriceResult]) -> list[PriceResult]:
+def _insert(conn: Connection[Any], quote: Quote, printed: dict[str, Any], now: datetime) -> None:
+    verdict = {"price_id": quote.price_id, "status": quote.status, "reason": quote.reason, "now": now}
+    conn.execute(store.Q["insert_price"], {**printed, **verdict})
+
+
+def _as_they_stand(conn: Connection[Any], tenant_id: str | None, results: list[PriceResult]) -> list[PriceResult]:
     """A later report of the same batch may have confirmed an earlier one."""
     standing = []
     for result in results:
-        row = store.one(conn, store.Q["price_by_id"], {"price_id": result.price_id})
+        row = store.quote_by_id(conn, result.price_id, tenant_id)
         assert row is not None
         standing.append(_result(store.quote_from_row(row), result.outcome))
     return standing
@@ -127,18 +122,72 @@ def _result(quote: Quote, outcome: str) -> PriceResult:
     )
 
 
-def accept_price(pool: Pool, price_id: str, actor: str, reason: str, now: datetime) -> PriceResult:
-    """A person's word for a quarantined price. Raises WrongState when it is not in quarantine."""
+def propose_override(pool: Pool, tenant_id: str, price_id: str, reason: str, actor: str, now: datetime) -> PriceOverride:
+    """One person's word for a quarantined price; it counts when another person agrees. Raises NotFound, WrongState, EntryConflict."""
 
-    def work(conn: Connection[Any]) -> PriceResult:
-        row = store.one(conn, store.Q["price_by_id"], {"price_id": price_id})
-        if row is None:
-            raise NotFound(f"there is no price {price_id}")
-        if row["status"] != PriceStatus.QUARANTINED:
-            raise WrongState(f"price {price_id} is {row['status']}, not QUARANTINED", status=row["status"])
-        words = f"{row['reason']}; accepted by {actor}: {reason}"
-        conn.execute(store.Q["set_price_status"], {"price_id": price_id, "status": PriceStatus.ACCEPTED, "reason": words})
-        store.notify(conn, "price", row["commodity_code"])
-        return _result(store.quote_from_row({**row, "status": PriceStatus.ACCEPTED, "reason": words}), "RECORDED")
+    def work(conn: Connection[Any]) -> PriceOverride:
+        _quarantined(conn, tenant_id, price_id)
+        made = PriceOverride(
+            override_id=new_id("override"),
+            tenant_id=tenant_id,
+            price_id=price_id,
+            status="PROPOSED",
+            reason=reason,
+            proposed_by=actor,
+            proposed_at=now,
+        )
+        overrides.insert(conn, made)
+        return made
 
     return in_transaction(pool, work)
+
+
+def decide_override(
+    pool: Pool, tenant_id: str, override_id: str, actor: str, now: datetime, *, approve: bool, reason: str
+) -> PriceOverride:
+    """The second person's word. Approved, the price counts from now on, for this tenant only.
+
+    A tenant's own quote leaves quarantine; of a market quote the tenant gets a copy of its own, for others have not vouched for it.
+    Raises NotFound, SamePersonRefused, WrongState.
+    """
+
+    def work(conn: Connection[Any]) -> PriceOverride:
+        asked = overrides.for_update(conn, tenant_id, override_id)
+        if asked.status != "PROPOSED":
+            raise WrongState(f"override {override_id} is {asked.status}, not PROPOSED", status=asked.status)
+        if asked.proposed_by == actor:
+            raise SamePersonRefused("who vouches for a price cannot be the second person too", user_id=actor)
+        used = _accept(conn, asked, actor, reason, now) if approve else None
+        return overrides.decide(conn, asked, actor=actor, now=now, reason=reason, used_price_id=used)
+
+    return in_transaction(pool, work)
+
+
+def _quarantined(conn: Connection[Any], tenant_id: str, price_id: str) -> dict[str, Any]:
+    row = store.quote_by_id(conn, price_id, tenant_id)
+    if row is None:
+        raise NotFound(f"there is no price {price_id}")
+    if row["status"] != PriceStatus.QUARANTINED:
+        why = f": {row['reason']}" if row["reason"] else ""
+        raise WrongState(f"price {price_id} is {row['status']}, not QUARANTINED{why}", status=row["status"])
+    return row
+
+
+def _accept(conn: Connection[Any], asked: PriceOverride, actor: str, reason: str, now: datetime) -> str:
+    row = _quarantined(conn, asked.tenant_id, asked.price_id)
+    conn.execute(store.Q["lock_prices"], {"commodity_code": row["commodity_code"]})
+    words = f"{row['reason']}; vouched for by {asked.proposed_by}: {asked.reason}; and by {actor}: {reason}"
+    store.notify(conn, "price", row["commodity_code"])
+    if row["tenant_id"] is not None:
+        conn.execute(store.Q["set_price_status"], {"price_id": asked.price_id, "status": PriceStatus.ACCEPTED, "reason": words, "now": now})
+        return asked.price_id
+    verdict = Quote(**{**_printed(row), "price_id": new_id("price"), "status": PriceStatus.ACCEPTED, "reason": words})
+    _insert(conn, verdict, {**row, "tenant_id": asked.tenant_id}, now)
+    return verdict.price_id
+
+
+def _printed(row: dict[str, Any]) -> dict[str, Any]:
+    quote = store.quote_from_row(row)
+    return {
+        n: getattr(quote, n) for n in ("commodity_code", "source", "quoted_at", "price", "currency", "unit", "tax_inclusive", "vat_rate")
+    }

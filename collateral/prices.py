@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from collateral.calendar import trading_days_between
 from collateral.model import PriceStatus
@@ -17,6 +18,13 @@ CONFIRM_MOVE_DIFFERENCE_MAX = Decimal("0.05")
 FRESH_TRADING_DAYS = 1
 STALE_TRADING_DAYS_MAX = 3
 STALE_DISCOUNT_PER_DAY = Decimal("0.01")
+
+
+class SourceRule(StrEnum):
+    """How two sources make one price; mirrored by a CHECK in SQL."""
+
+    PRIMARY_WITH_TOLERANCE = "PRIMARY_WITH_TOLERANCE"
+    LOWER_OF = "LOWER_OF"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +146,8 @@ def with_new_quote(quote: Quote, band: Band, known: Sequence[Quote]) -> list[Quo
 class PickedPrice:
     """The reference price of a commodity for a facility: ex-VAT, per unit, after the discount for age.
 
-    flags: stale, expired (no draw and no release on it), one_source, sources_differ, calendar_weekdays_only.
+    flags: stale, expired (no draw and no release on it), one_source, stand_in (a source of lower rank prices, for the primary's quote is
+    expired or not comparable), sources_differ, calendar_weekdays_only.
     """
 
     per_unit: Decimal
@@ -167,31 +176,37 @@ def pick(
     currency: str,
     as_of: datetime,
     check_expected: bool = True,
+    rule: SourceRule = SourceRule.PRIMARY_WITH_TOLERANCE,
+    further: Sequence[Quote] = (),
 ) -> PickedPrice | NoPrice:
-    """The primary source's price, or the lower of the two when they differ by more than tolerance; discounted when it is old.
+    """One price from ranked sources, discounted when it is old.
 
-    primary and check: the newest accepted quote of each source at as_of. A missing primary is stood in for by the check source.
+    primary, check, further: the newest accepted quote of each source at as_of, in rank. The first that is comparable and not expired prices,
+    the next such one checks it. PRIMARY_WITH_TOLERANCE: the lower of the two when they differ by more than tolerance; LOWER_OF: always the lower.
+    Where every quote is expired, the first of them prices, flagged.
     """
-    flags: list[str] = []
-    if primary is None and check is None:
+    ranked = [q for q in (primary, check, *further) if q is not None]
+    if not ranked:
         return NoPrice(reason="price_missing")
-    chosen = primary or check
-    assert chosen is not None
-    if primary is None or (check is None and check_expected):
+    comparable = [(q, per) for q in ranked if q.currency == currency and (per := price_per(q, unit)) is not None]
+    if not comparable:
+        return NoPrice(reason="price_currency_differs" if ranked[0].currency != currency else "price_unit_differs")
+    ages = {q.price_id: trading_days_between(q.quoted_at, as_of) for q, _ in comparable}
+    in_time = [(q, per) for q, per in comparable if ages[q.price_id][0] <= STALE_TRADING_DAYS_MAX]
+    chosen, per_unit = (in_time or comparable)[0]
+    other, other_per_unit = in_time[1] if len(in_time) > 1 else (None, None)
+    flags: list[str] = []
+    if primary is not None and chosen is not primary:
+        flags.append("stand_in")
+    if primary is None or (other is None and check_expected):
         flags.append("one_source")
-    if chosen.currency != currency:
-        return NoPrice(reason="price_currency_differs")
-    per_unit = price_per(chosen, unit)
-    if per_unit is None:
-        return NoPrice(reason="price_unit_differs")
-    if primary is not None and check is not None and check.currency == currency:
-        other = price_per(check, unit)
-        check_age, _ = trading_days_between(check.quoted_at, as_of)
-        if other is not None and check_age <= STALE_TRADING_DAYS_MAX and abs(other / per_unit - 1) > tolerance:
+    if other is not None and other_per_unit is not None:
+        differ = abs(other_per_unit / per_unit - 1) > tolerance
+        if differ:
             flags.append("sources_differ")
-            if other < per_unit:
-                chosen, per_unit = check, other
-    age, known_calendar = trading_days_between(chosen.quoted_at, as_of)
+        if (differ or rule is SourceRule.LOWER_OF) and other_per_unit < per_unit:
+            (chosen, per_unit), other = (other, other_per_unit), chosen
+    age, known_calendar = ages[chosen.price_id]
     if not known_calendar:
         flags.append("calendar_weekdays_only")
     discount = Decimal(0)
@@ -205,7 +220,7 @@ def pick(
         unit=unit,
         currency=currency,
         quote=chosen,
-        check=check if chosen is not check else primary,
+        check=other,
         age_trading_days=age,
         stale_discount=discount,
         flags=tuple(flags),

@@ -63,6 +63,10 @@ SELECT goods_id FROM goods_unit WHERE tenant_id = %(tenant_id)s AND goods_id = A
 -- Which of these receipts the tenant has.
 SELECT receipt_no FROM warehouse_receipt WHERE tenant_id = %(tenant_id)s AND receipt_no = ANY(%(ids)s);
 
+-- name: known_facilities
+-- Which of these facilities the tenant has.
+SELECT facility_id FROM facility WHERE tenant_id = %(tenant_id)s AND facility_id = ANY(%(ids)s);
+
 -- name: known_devices
 -- Which of these devices the tenant has.
 SELECT device_id FROM device WHERE tenant_id = %(tenant_id)s AND device_id = ANY(%(ids)s);
@@ -175,29 +179,30 @@ SELECT pg_advisory_xact_lock(hashtextextended('price:' || %(commodity_code)s, 0)
 SELECT commodity_code, unit, price_min, price_max, price_currency FROM commodity WHERE commodity_code = %(commodity_code)s;
 
 -- name: recent_quotes
--- Quotes around an instant, and before that the newest accepted of each source.
+-- Quotes around an instant, and before that the newest accepted of each source; market data, or one tenant's own.
 SELECT price_id, commodity_code, source, quoted_at, price, currency, unit, tax_inclusive, vat_rate, status, reason FROM price_quote
- WHERE commodity_code = %(commodity_code)s AND quoted_at BETWEEN %(from)s AND %(until)s
+ WHERE tenant_id IS NOT DISTINCT FROM %(tenant_id)s::text AND commodity_code = %(commodity_code)s AND quoted_at BETWEEN %(from)s AND %(until)s
 UNION
 SELECT * FROM (SELECT DISTINCT ON (source) price_id, commodity_code, source, quoted_at, price, currency, unit, tax_inclusive, vat_rate, status, reason
-                 FROM price_quote WHERE commodity_code = %(commodity_code)s AND status = 'ACCEPTED' AND quoted_at < %(from)s
+                 FROM price_quote WHERE tenant_id IS NOT DISTINCT FROM %(tenant_id)s::text AND commodity_code = %(commodity_code)s AND status = 'ACCEPTED'
+                   AND quoted_at < %(from)s
                 ORDER BY source, quoted_at DESC) older;
 
 -- name: insert_price
 -- A quote with its verdict.
 INSERT INTO price_quote (price_id, commodity_code, source, quoted_at, published_at, recorded_at, price, currency, unit, tax_inclusive, vat_rate, synthetic,
-       status, reason)
+       status, reason, tenant_id, city, grade, spec)
 VALUES (%(price_id)s, %(commodity_code)s, %(source)s, %(quoted_at)s, %(published_at)s, %(now)s, %(price)s, %(currency)s, %(unit)s, %(tax_inclusive)s,
-       %(vat_rate)s, %(synthetic)s, %(status)s, %(reason)s);
+       %(vat_rate)s, %(synthetic)s, %(status)s, %(reason)s, %(tenant_id)s, %(city)s, %(grade)s, %(spec)s);
 
 -- name: set_price_status
 -- A quarantined quote was confirmed.
-UPDATE price_quote SET status = %(status)s, reason = %(reason)s WHERE price_id = %(price_id)s;
+UPDATE price_quote SET status = %(status)s, reason = %(reason)s, accepted_at = %(now)s WHERE price_id = %(price_id)s;
 
 -- name: price_by_id
--- One quote.
-SELECT price_id, commodity_code, source, quoted_at, price, currency, unit, tax_inclusive, vat_rate, status, reason FROM price_quote
- WHERE price_id = %(price_id)s FOR UPDATE;
+-- One quote, of the tenant or of everybody, locked.
+SELECT price_id, commodity_code, source, quoted_at, price, currency, unit, tax_inclusive, vat_rate, status, reason, tenant_id, published_at, synthetic, city, grade, spec
+  FROM price_quote WHERE price_id = %(price_id)s AND (tenant_id IS NULL OR tenant_id = %(tenant_id)s) FOR UPDATE;
 
 -- name: notify
 -- Wake those who listen.

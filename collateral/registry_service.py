@@ -36,7 +36,6 @@ from collateral.credentials import mosquitto_hash, new_secret
 from collateral.errors import EntryConflict, NotFound, RejectedInput, WrongState
 from collateral.ids import is_uscc, new_id
 from collateral.model import Device, DeviceCredential
-from collateral.price_service import accept_price as accept_price
 from collateral.price_service import record_prices as record_prices
 from collateral.signing import canonical_json
 from collateral.transactions import in_transaction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -15,6 +16,7 @@ from collateral.prices import Band, Quote
 from db.sql import load_queries
 
 Q = load_queries(__file__, "registry.sql")
+_QUOTE = tuple(f.name for f in fields(Quote))
 
 
 def one(conn: Connection[Any], query: LiteralString, params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -35,7 +37,7 @@ def notify(conn: Connection[Any], channel: str, payload: str = "") -> None:
 
 
 def require_known(conn: Connection[Any], what: str, tenant_id: str, ids: Iterable[str | None]) -> None:
-    """Raises RejectedInput naming what the tenant does not have. what: parties, warehouses, zones, goods, receipts, devices."""
+    """Raises RejectedInput naming what the tenant does not have. what: parties, warehouses, zones, goods, receipts, facilities, devices."""
     wanted = sorted({i for i in ids if i is not None})
     if not wanted:
         return
@@ -55,6 +57,11 @@ def zone_warehouses(conn: Connection[Any], tenant_id: str, zone_ids: Iterable[st
     return {row[0]: row[1] for row in conn.execute(Q["known_zones"], {"tenant_id": tenant_id, "ids": sorted(set(zone_ids))})}
 
 
+def quote_by_id(conn: Connection[Any], price_id: str, tenant_id: str | None) -> dict[str, Any] | None:
+    """A quote that the tenant sees, locked; with whose it is."""
+    return one(conn, Q["price_by_id"], {"price_id": price_id, "tenant_id": tenant_id})
+
+
 def band(conn: Connection[Any], commodity_code: str) -> Band | None:
     """What a quote of this commodity is checked against."""
     row = one(conn, Q["commodity_for_price"], {"commodity_code": commodity_code})
@@ -65,11 +72,10 @@ def band(conn: Connection[Any], commodity_code: str) -> Band | None:
 
 def quote_from_row(row: Mapping[str, Any]) -> Quote:
     """A price_quote row as a value."""
-    return Quote(**{**row, "status": PriceStatus(row["status"])})
+    return Quote(**{f: row[f] for f in _QUOTE if f != "status"}, status=PriceStatus(row["status"]))
 
 
-def quotes_around(conn: Connection[Any], commodity_code: str, since: datetime, until: datetime) -> list[Quote]:
-    """Quotes of a period and, before it, the newest accepted one of each source."""
-    return [
-        quote_from_row(row) for row in many(conn, Q["recent_quotes"], {"commodity_code": commodity_code, "from": since, "until": until})
-    ]
+def quotes_around(conn: Connection[Any], tenant_id: str | None, commodity_code: str, since: datetime, until: datetime) -> list[Quote]:
+    """Quotes of a period and, before it, the newest accepted one of each source: the tenant's own, or market data for None."""
+    params = {"tenant_id": tenant_id, "commodity_code": commodity_code, "from": since, "until": until}
+    return [quote_from_row(row) for row in many(conn, Q["recent_quotes"], params)]

@@ -21,6 +21,9 @@ _SAME_PERSON = (
     "release_requester_is_not_maker",
     "release_maker_is_not_checker",
     "release_second_checker_is_another",
+    "price_override_by_two",
+    "price_differential_by_two",
+    "ledger_correction_by_two",
 )
 
 

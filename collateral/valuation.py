@@ -6,12 +6,13 @@ A missing price is CANNOT_JUDGE with its reason, never a zero. A worthless pool 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from collateral.calendar import business_date
+from collateral.differentials import KINDS, Table, adjusted
 from collateral.lines import Lines
 from collateral.model import LineState
 from collateral.prices import NoPrice, PickedPrice
@@ -35,6 +36,7 @@ class CommodityTerms:
     location_discount: Decimal = ZERO
     quality_haircut: Decimal = ZERO
     ageing_steps: tuple[Mapping[str, Any], ...] = ()
+    accepted_grades: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,11 +59,36 @@ class PledgedUnit:
     receipt_state: str | None = None
     insurance_until: date | None = None
     release_issued: bool = False
+    grade: str | None = None
+    spec: str | None = None
+    brand: str | None = None
+    mill: str | None = None
+    warehouse_id: str | None = None
+    seen_at: datetime | None = None
+    seen_by: str | None = None
+
+    def mark(self, dimension: str) -> str | None:
+        """What this unit counts under for a cap or a differential."""
+        match dimension:
+            case "WAREHOUSE" | "PLACE":
+                return self.warehouse_id
+            case "BRAND":
+                return self.brand
+            case "MILL":
+                return self.mill
+            case "GRADE":
+                return self.grade
+            case "SPEC":
+                return self.spec
+        return f"{self.commodity_code}/{self.grade or '-'}/{self.spec or '-'}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnitValue:
-    """Value of one unit. collateral_value is 0 when reasons is not empty; would_be_value is what it were without them."""
+    """Value of one unit. collateral_value is 0 when reasons is not empty; would_be_value is what it were without them.
+
+    capped: the caps that cut the value, with the amounts they took. differentials: what was applied to the reference price.
+    """
 
     goods_id: str
     commodity_code: str
@@ -74,6 +101,8 @@ class UnitValue:
     haircut: Decimal
     sighting: Sighting
     reasons: tuple[str, ...]
+    capped: Mapping[str, Decimal] = field(default_factory=dict)
+    differentials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,9 +177,15 @@ def value_pool(
     *,
     currency: str,
     as_of: datetime,
+    differentials: Mapping[str, Table] | None = None,
+    caps: Mapping[str, Decimal] | None = None,
 ) -> PoolValue:
-    """Value every unit and add up. A commodity that the facility does not accept makes its units ineligible, not unjudged."""
+    """Value every unit and add up. A commodity that the facility does not accept makes its units ineligible, not unjudged.
+
+    differentials: by commodity. caps: by dimension, the share of the eligible value that may lie under one name.
+    """
     on = business_date(as_of)
+    tables = differentials or {}
     pledged = {unit.commodity_code for unit in units}
     valued: list[UnitValue] = []
     cannot: dict[str, str] = {}
@@ -164,8 +199,15 @@ def value_pool(
             cannot[unit.commodity_code] = "price_missing" if price is None else price.reason
             valued.append(_worthless(unit, cannot[unit.commodity_code]))
             continue
-        one = _value_unit(unit, term, price, currency, on)
+        one = _value_unit(unit, term, price, currency, on, tables.get(unit.commodity_code, {}))
+        if one.unit_price <= 0:
+            cannot[unit.commodity_code] = "price_not_positive_after_differentials"
+            valued.append(_worthless(unit, cannot[unit.commodity_code]))
+            continue
         valued.append(one)
+    if caps:
+        valued = capped(units, valued, caps)
+    for one in valued:
         gross += one.market_value
         collateral += one.collateral_value
         weighted += one.collateral_value * one.advance
@@ -205,14 +247,50 @@ def _worthless(unit: PledgedUnit, reason: str) -> UnitValue:
     )
 
 
-def _value_unit(unit: PledgedUnit, term: CommodityTerms, price: PickedPrice, currency: str, on: date) -> UnitValue:
+def capped(units: Sequence[PledgedUnit], valued: Sequence[UnitValue], caps: Mapping[str, Decimal]) -> list[UnitValue]:
+    """Values after concentration caps: what a name has above its share of the eligible value counts nothing, taken from its units in proportion.
+
+    Shares are of the eligible value before any cap. Each dimension is judged by itself and the hardest cut counts. Units without a name in a
+    dimension lie under one name, "unknown".
+    """
+    total = sum((v.collateral_value for v in valued), ZERO)
+    if total == 0:
+        return list(valued)
+    kept: dict[tuple[str, str], Decimal] = {}
+    for dimension, share in caps.items():
+        by_name: dict[str, Decimal] = {}
+        for unit, value in zip(units, valued, strict=True):
+            name = unit.mark(dimension) or "unknown"
+            by_name[name] = by_name.get(name, ZERO) + value.collateral_value
+        kept |= {(dimension, name): share * total / amount for name, amount in by_name.items() if amount > share * total}
+    if not kept:
+        return list(valued)
+    made = []
+    for unit, value in zip(units, valued, strict=True):
+        cuts = [(kept[key], *key) for d in caps if (key := (d, unit.mark(d) or "unknown")) in kept]
+        if not cuts or value.collateral_value == 0:
+            made.append(value)
+            continue
+        factor, dimension, name = min(cuts)
+        left = value.collateral_value * factor
+        taken = {f"cap_{dimension.lower()}:{name}": value.collateral_value - left}
+        made.append(replace(value, collateral_value=left, capped=taken))
+    return made
+
+
+def _value_unit(unit: PledgedUnit, term: CommodityTerms, price: PickedPrice, currency: str, on: date, differentials: Table) -> UnitValue:
     quantity = Quantity(unit.quantity, Unit(unit.unit)).in_unit(Unit(term.unit)).amount
     invoice = None
     if unit.invoice_unit_price is not None and unit.invoice_currency == currency:
         invoice = unit.invoice_unit_price / Quantity(Decimal(1), Unit(unit.unit)).in_unit(Unit(term.unit)).amount
-    per_unit = unit_price(price.per_unit, term, invoice)
+    reference, applied = price.per_unit, ()
+    if differentials:
+        reference, applied = adjusted(reference, {kind: unit.mark(kind) for kind in KINDS}, differentials, currency)
+    per_unit = unit_price(reference, term, invoice)
     haircut, over_age = ageing(term.ageing_steps, (on - unit.aged_from).days if unit.aged_from is not None else 0)
     reasons = ineligible_reasons(unit, over_age=over_age, on=on)
+    if term.accepted_grades is not None and unit.grade not in term.accepted_grades:
+        reasons = (*reasons, "grade_not_accepted")
     market = quantity * per_unit
     would_be = market * (1 - haircut)
     return UnitValue(
@@ -227,6 +305,7 @@ def _value_unit(unit: PledgedUnit, term: CommodityTerms, price: PickedPrice, cur
         haircut=haircut,
         sighting=unit.sighting,
         reasons=reasons,
+        differentials=applied,
     )
 
 

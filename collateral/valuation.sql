@@ -1,7 +1,7 @@
 -- name: facilities
 -- Contract figures of facilities with their balance.
 SELECT f.facility_id, f.tenant_id, f.borrower_party_id, f.currency, f.limit_amount, f.advance_rate, f.disposal_cost, f.warning_line, f.margin_call_line,
-       f.disposal_line, f.cure_unit, f.cure_length, f.cure_target, f.control_value_floor, f.reserves, f.status, f.pledge_mode,
+       f.disposal_line, f.matures_on, f.cure_unit, f.cure_length, f.cure_target, f.control_value_floor, f.reserves, f.status, f.pledge_mode,
        coalesce(b.principal, 0) AS principal, coalesce(b.interest, 0) AS interest, coalesce(b.fees, 0) AS fees,
        coalesce(b.cash_margin, 0) AS cash_margin, coalesce(b.last_entry_no, 0) AS last_entry_no, coalesce(b.last_hash, '') AS last_hash
   FROM facility f LEFT JOIN facility_balance b USING (facility_id)
@@ -13,17 +13,30 @@ SELECT f.facility_id, f.tenant_id, f.borrower_party_id, f.currency, f.limit_amou
 -- name: terms
 -- What each facility accepts.
 SELECT fc.facility_id, fc.commodity_code, c.unit, fc.advance_rate, fc.location_discount, fc.quality_haircut, c.ageing_steps, fc.primary_source,
-       fc.check_source, fc.source_tolerance
+       fc.check_source, fc.source_tolerance, fc.price_rule, fc.further_sources, fc.accepted_grades
   FROM facility_commodity fc JOIN commodity c USING (commodity_code) WHERE fc.facility_id = ANY(%(facility_ids)s);
 
+-- name: caps
+-- How much of a facility's value may lie in one place, brand, mill or kind.
+SELECT facility_id, dimension, share FROM facility_cap WHERE facility_id = ANY(%(facility_ids)s) ORDER BY facility_id, dimension;
+
+-- name: balances_at
+-- The money of facilities at an instant (when it happened), as it was known at another (when it was recorded).
+SELECT e.facility_id, coalesce(sum(p.amount) FILTER (WHERE p.account = 'principal'), 0) AS principal,
+       coalesce(sum(p.amount) FILTER (WHERE p.account = 'interest'), 0) AS interest, coalesce(sum(p.amount) FILTER (WHERE p.account = 'fees'), 0) AS fees,
+       coalesce(-sum(p.amount) FILTER (WHERE p.account = 'cash_margin'), 0) AS cash_margin, max(e.entry_no) AS last_entry_no
+  FROM ledger_entry e JOIN ledger_posting p USING (entry_id)
+ WHERE e.facility_id = ANY(%(facility_ids)s) AND e.happened_at <= %(as_of)s AND e.recorded_at <= %(known_at)s
+ GROUP BY e.facility_id;
+
 -- name: quotes
--- The newest accepted quote per commodity and source at an instant.
-SELECT DISTINCT ON (q.commodity_code, q.source) q.price_id, q.commodity_code, q.source, q.quoted_at, q.price, q.currency, q.unit, q.tax_inclusive,
+-- The newest accepted quote per tenant, commodity and source at an instant; tenant NULL = market data.
+SELECT DISTINCT ON (q.commodity_code, q.source, q.tenant_id) q.tenant_id, q.price_id, q.commodity_code, q.source, q.quoted_at, q.price, q.currency, q.unit, q.tax_inclusive,
        q.vat_rate, q.status, q.reason
   FROM price_quote q
  WHERE q.status = 'ACCEPTED' AND q.quoted_at <= %(as_of)s AND q.commodity_code IN (SELECT commodity_code FROM facility_commodity
        WHERE facility_id = ANY(%(facility_ids)s))
- ORDER BY q.commodity_code, q.source, q.quoted_at DESC;
+ ORDER BY q.commodity_code, q.source, q.tenant_id, q.quoted_at DESC;
 
 -- name: stream_at
 -- How far the stream of each tenant has come.
@@ -63,6 +76,7 @@ WITH item AS (
 )
 SELECT i.facility_id, i.goods_id, g.commodity_code, i.quantity, i.unit, i.pledged_at, g.invoice_unit_price, g.invoice_currency,
        coalesce(g.produced_on, (g.registered_at AT TIME ZONE 'Asia/Shanghai')::date) AS aged_from, g.state, g.owner_party_id, w.grade AS warehouse_grade,
+       g.grade, g.spec, g.brand, g.mill, g.warehouse_id,
        s.seen_at, s.device_id, d.expected_interval_s, ds.last_observed_at AS heard_at,
        (coalesce(ds.presence, 'online') = 'online' AND coalesce(gs.presence, 'online') = 'online') AS presence_online,
        coalesce(al.open_p1, '{}') AS open_p1, coalesce(al.open_p2, '{}') AS open_p2, r.state AS receipt_state, r.insurance_until,
@@ -83,14 +97,42 @@ SELECT i.facility_id, i.goods_id, g.commodity_code, i.quantity, i.unit, i.pledge
 -- The last marks of each facility before an instant, newest first.
 SELECT facility_id, as_of, coverage, line_state FROM (
   SELECT facility_id, as_of, coverage, line_state, row_number() OVER (PARTITION BY facility_id ORDER BY as_of DESC, recorded_at DESC, valuation_id DESC) AS n
-    FROM valuation WHERE facility_id = ANY(%(facility_ids)s) AND as_of < %(as_of)s AND line_state <> 'CANNOT_JUDGE') m
+    FROM valuation v WHERE facility_id = ANY(%(facility_ids)s) AND as_of < %(as_of)s AND line_state <> 'CANNOT_JUDGE'
+     AND NOT EXISTS (SELECT 1 FROM valuation r WHERE r.restates = v.valuation_id)) m
  WHERE n <= %(marks)s ORDER BY facility_id, n;
 
 -- name: insert_valuation
 -- One mark.
 INSERT INTO valuation (valuation_id, tenant_id, facility_id, as_of, recorded_at, cause, currency, gross_market_value, collateral_value, confirmed_value,
        borrowing_base, exposure, availability, effective_advance, coverage, ltv, warning_line, margin_call_line, disposal_line, min_control_value,
-       line_state, detail)
+       line_state, detail, restates)
 VALUES (%(valuation_id)s, %(tenant_id)s, %(facility_id)s, %(as_of)s, %(recorded_at)s, %(cause)s, %(currency)s, %(gross_market_value)s, %(collateral_value)s,
        %(confirmed_value)s, %(borrowing_base)s, %(exposure)s, %(availability)s, %(effective_advance)s, %(coverage)s, %(ltv)s, %(warning_line)s,
-       %(margin_call_line)s, %(disposal_line)s, %(min_control_value)s, %(line_state)s, %(detail)s);
+       %(margin_call_line)s, %(disposal_line)s, %(min_control_value)s, %(line_state)s, %(detail)s, %(restates)s);
+
+-- name: oldest_late_price
+-- The oldest quote that became usable lately and was not of the day on which it did.
+SELECT min(quoted_at) AS quoted_at FROM price_quote
+ WHERE status = 'ACCEPTED' AND coalesce(accepted_at, recorded_at) BETWEEN %(came_since)s AND %(now)s
+   AND (quoted_at AT TIME ZONE 'Asia/Shanghai')::date < (coalesce(accepted_at, recorded_at) AT TIME ZONE 'Asia/Shanghai')::date
+   AND (%(tenant_id)s::text IS NULL OR tenant_id IS NULL OR tenant_id = %(tenant_id)s);
+
+-- name: marks_to_restate
+-- The last mark of each past day whose price was not the one that is now known for its instant: a quote came later, was back-dated, or left quarantine.
+SELECT DISTINCT v.facility_id, v.valuation_id, v.as_of FROM (
+  SELECT DISTINCT ON (facility_id, (as_of AT TIME ZONE 'Asia/Shanghai')::date) facility_id, tenant_id, valuation_id, as_of, recorded_at
+    FROM valuation m WHERE as_of >= %(since)s AND as_of < %(until)s AND line_state IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM valuation r WHERE r.restates = m.valuation_id)
+   ORDER BY facility_id, (as_of AT TIME ZONE 'Asia/Shanghai')::date, as_of DESC, recorded_at DESC) v
+  JOIN facility_commodity fc ON fc.facility_id = v.facility_id
+  JOIN price_quote q ON q.commodity_code = fc.commodity_code AND q.status = 'ACCEPTED' AND (q.tenant_id IS NULL OR q.tenant_id = v.tenant_id)
+   AND (q.source IN (fc.primary_source, fc.check_source) OR q.source = ANY(fc.further_sources))
+   AND q.quoted_at <= v.as_of AND coalesce(q.accepted_at, q.recorded_at) > v.recorded_at
+ WHERE NOT EXISTS (SELECT 1 FROM price_quote later WHERE later.commodity_code = q.commodity_code AND later.source = q.source
+                      AND later.status = 'ACCEPTED' AND later.tenant_id IS NOT DISTINCT FROM q.tenant_id
+                      AND later.quoted_at > q.quoted_at AND later.quoted_at <= v.as_of)
+   AND EXISTS (SELECT 1 FROM pledge_item i JOIN goods_unit g USING (goods_id)
+                WHERE i.facility_id = v.facility_id AND g.commodity_code = fc.commodity_code AND i.pledged_at <= v.as_of
+                  AND (i.released_at IS NULL OR i.released_at > v.as_of))
+   AND (%(tenant_id)s::text IS NULL OR v.tenant_id = %(tenant_id)s)
+ ORDER BY v.as_of, v.facility_id LIMIT %(limit)s;

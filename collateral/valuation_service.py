@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from psycopg import Connection
 
 from collateral import valuation_store as store
+from collateral.calendar import BANK_ZONE, business_date
 from collateral.errors import NotFound
 from collateral.ids import new_id
 from collateral.lines import Lines
@@ -19,10 +20,13 @@ from collateral.model import Balance, LineState, Valuation
 from collateral.prices import NoPrice, PickedPrice, Quote, pick
 from collateral.transactions import in_transaction
 from collateral.valuation import PledgedUnit, PoolValue, Standing, UnitValue, fen, standing, value_pool
-from collateral.valuation_store import FacilityBook, Mark
+from collateral.valuation_store import FacilityBook, Mark, Quotes
 from db.pool import Pool
 
 IDS_SHOWN_MAX = 20
+LATE_DAYS = 7
+RESTATE_DAYS = 400
+RESTATED_MAX = 5000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +83,20 @@ class Assessment:
         return next((u for u in self.pool.units if u.goods_id == goods_id), None)
 
 
-def value_facility(pool: Pool, facility_id: str, as_of: datetime, cause: str, persist: bool = True) -> Valuation:
-    """Value one facility and, with persist, write the row that margin works on. Raises NotFound."""
+def value_facility(
+    pool: Pool, facility_id: str, as_of: datetime, cause: str, persist: bool = True, *, restates: tuple[str, datetime] | None = None
+) -> Valuation:
+    """Value one facility and, with persist, write the row that margin works on. Raises NotFound.
+
+    restates: (the mark that this one replaces, when); the money is then that of as_of, by what is known now.
+    """
 
     def work(conn: Connection[Any]) -> Valuation:
-        made = _valuation(assess(conn, facility_id, as_of), as_of, cause)
+        if restates is None:
+            made = _valuation(assess(conn, facility_id, as_of), as_of, cause)
+        else:
+            old, now = restates
+            made = replace(_valuation(assess(conn, facility_id, as_of, now), as_of, cause), recorded_at=now, restates=old)
         if persist:
             store.insert_valuations(conn, [made])
         return made
@@ -109,24 +122,53 @@ def value_all(pool: Pool, as_of: datetime, cause: str, tenant_id: str | None = N
     return in_transaction(pool, work, one_instant=True)
 
 
-def position(pool: Pool, facility_id: str, as_of: datetime) -> Position:
-    """The figures of a facility at an instant; writes nothing. Raises NotFound."""
-    return in_transaction(pool, lambda conn: position_of(assess(conn, facility_id, as_of), as_of), one_instant=True)
+def restate_past_days(pool: Pool, now: datetime, tenant_id: str | None = None) -> list[Valuation]:
+    """Value again the last mark of each past day whose price came, or came out of quarantine, after the mark. Other days stay as they are.
+
+    Looks at prices that came in the last LATE_DAYS and back RESTATE_DAYS, at most RESTATED_MAX marks a call, oldest first. The new rows name
+    the old ones; no call is made on the past.
+    """
+    today = datetime.combine(business_date(now), time(), BANK_ZONE)
+    params = {"came_since": now - timedelta(days=LATE_DAYS), "now": now, "until": today, "tenant_id": tenant_id, "limit": RESTATED_MAX}
+
+    def work(conn: Connection[Any]) -> list[dict[str, Any]]:
+        [late] = store.many(conn, store.Q["oldest_late_price"], params)
+        if late["quoted_at"] is None:
+            return []
+        since = max(late["quoted_at"], now - timedelta(days=RESTATE_DAYS))
+        return store.many(conn, store.Q["marks_to_restate"], {**params, "since": since})
+
+    due = in_transaction(pool, work)
+    return [value_facility(pool, d["facility_id"], d["as_of"], "PRICE", restates=(d["valuation_id"], now)) for d in due]
 
 
-def assess(conn: Connection[Any], facility_id: str, as_of: datetime) -> Assessment:
+def position(pool: Pool, facility_id: str, as_of: datetime, known_at: datetime | None = None) -> Position:
+    """The figures of a facility at an instant; writes nothing. Raises NotFound.
+
+    known_at: the money is that of as_of, by what was recorded until then; None = as it stands now.
+    """
+    return in_transaction(pool, lambda conn: position_of(assess(conn, facility_id, as_of, known_at), as_of), one_instant=True)
+
+
+def assess(conn: Connection[Any], facility_id: str, as_of: datetime, known_at: datetime | None = None) -> Assessment:
     """One facility, inside the caller's transaction. Raises NotFound."""
-    found = assess_many(conn, [facility_id], as_of)
+    found = assess_many(conn, [facility_id], as_of, known_at=known_at)
     if not found:
         raise NotFound(f"there is no facility {facility_id}")
     return found[0]
 
 
 def assess_many(
-    conn: Connection[Any], facility_ids: Sequence[str] | None, as_of: datetime, tenant_id: str | None = None
+    conn: Connection[Any],
+    facility_ids: Sequence[str] | None,
+    as_of: datetime,
+    tenant_id: str | None = None,
+    *,
+    known_at: datetime | None = None,
 ) -> list[Assessment]:
-    """Facilities by id, or all that are not closed, with four reads in total."""
-    books = store.facility_books(conn, facility_ids, tenant_id)
+    """Facilities by id, or all that are not closed, with a fixed number of reads. known_at: as in position."""
+    money_at = None if known_at is None else (as_of, known_at)
+    books = store.facility_books(conn, facility_ids, tenant_id, on=business_date(as_of), money_at=money_at)
     ids = [b.facility_id for b in books]
     quotes = store.quotes(conn, ids, as_of)
     units = store.pledged_units(conn, books, as_of)
@@ -134,10 +176,16 @@ def assess_many(
     return [_assessment(b, units[b.facility_id], quotes, marks.get(b.facility_id, []), as_of) for b in books]
 
 
-def _assessment(
-    book: FacilityBook, units: list[PledgedUnit], quotes: Mapping[tuple[str, str], Quote], marks: Sequence[Mark], as_of: datetime
-) -> Assessment:
-    pool = value_pool(units, book.terms, _prices(book, quotes, as_of), currency=book.currency, as_of=as_of)
+def _assessment(book: FacilityBook, units: list[PledgedUnit], quotes: Quotes, marks: Sequence[Mark], as_of: datetime) -> Assessment:
+    pool = value_pool(
+        units,
+        book.terms,
+        _prices(book, quotes, as_of),
+        currency=book.currency,
+        as_of=as_of,
+        differentials=book.differentials,
+        caps=book.caps,
+    )
     where = standing(pool, book.credit)
     state = where.raw_state
     if state is not LineState.CANNOT_JUDGE and marks:
@@ -145,16 +193,21 @@ def _assessment(
     return Assessment(book=book, units=tuple(units), pool=pool, standing=where, line_state=state)
 
 
-def _prices(book: FacilityBook, quotes: Mapping[tuple[str, str], Quote], as_of: datetime) -> dict[str, PickedPrice | NoPrice]:
+def _prices(book: FacilityBook, quotes: Quotes, as_of: datetime) -> dict[str, PickedPrice | NoPrice]:
+    def of(code: str, source: str | None) -> Quote | None:
+        return store.newest(quotes, book.tenant_id, code, source)
+
     return {
         code: pick(
-            quotes.get((code, rule.primary_source)),
-            quotes.get((code, rule.check_source)) if rule.check_source else None,
+            of(code, rule.primary_source),
+            of(code, rule.check_source),
             tolerance=rule.tolerance,
             unit=book.terms[code].unit,
             currency=book.currency,
             as_of=as_of,
             check_expected=rule.check_source is not None,
+            rule=rule.rule,
+            further=[q for s in rule.further_sources if (q := of(code, s)) is not None],
         )
         for code, rule in book.price_rules.items()
     }
@@ -238,6 +291,12 @@ def detail_of(a: Assessment) -> dict[str, Any]:
         c["collateral_value"] += u.collateral_value
         if not u.reasons:
             c["eligible_quantity"] += u.quantity
+        for reason, amount in u.capped.items():
+            r = ineligible.setdefault(reason, {"units": 0, "value": Decimal(0), "goods_ids": []})
+            r["units"] += 1
+            r["value"] += amount
+            if len(r["goods_ids"]) < IDS_SHOWN_MAX:
+                r["goods_ids"].append(u.goods_id)
         for reason in u.reasons:
             r = ineligible.setdefault(reason, {"units": 0, "value": Decimal(0), "goods_ids": []})
             r["units"] += 1

@@ -5,31 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from collateral.differentials import Differential, Table, table
 from collateral.lines import Lines, lines_of
 from collateral.model import Balance, LineState, Valuation
-from collateral.prices import Quote
+from collateral.price_store import differentials_on
+from collateral.prices import Quote, SourceRule
 from collateral.registry_store import many, quote_from_row
 from collateral.sightings import Observer, sighting
 from collateral.valuation import CommodityTerms, Credit, PledgedUnit
 from db.sql import load_queries
 
 Q = load_queries(__file__, "valuation.sql")
+_ZERO = Decimal("0.00")
+_NOTHING = {"principal": _ZERO, "interest": _ZERO, "fees": _ZERO, "cash_margin": _ZERO, "last_entry_no": 0}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceRule:
-    """Who prices a commodity for a facility."""
+    """Who prices a commodity for a facility, in rank, and how two sources make one price."""
 
     primary_source: str
     check_source: str | None
     tolerance: Decimal
+    rule: SourceRule
+    further_sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +55,9 @@ class FacilityBook:
     balance: Balance
     terms: Mapping[str, CommodityTerms]
     price_rules: Mapping[str, PriceRule]
+    matures_on: date
+    differentials: Mapping[str, Table]
+    caps: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +68,18 @@ class Mark:
     state: LineState
 
 
-def facility_books(conn: Connection[Any], facility_ids: Sequence[str] | None, tenant_id: str | None = None) -> list[FacilityBook]:
-    """Contract, balance and terms of the named facilities, or of all that are not closed."""
+def facility_books(
+    conn: Connection[Any],
+    facility_ids: Sequence[str] | None,
+    tenant_id: str | None = None,
+    *,
+    on: date,
+    money_at: tuple[datetime, datetime] | None = None,
+) -> list[FacilityBook]:
+    """Contract, balance and terms of the named facilities, or of all that are not closed.
+
+    on: the day whose differentials hold. money_at: (as of, known at); None = the balance as it stands.
+    """
     rows = many(conn, Q["facilities"], {"facility_ids": None if facility_ids is None else list(facility_ids), "tenant_id": tenant_id})
     terms: dict[str, dict[str, CommodityTerms]] = {}
     rules: dict[str, dict[str, PriceRule]] = {}
@@ -72,14 +91,39 @@ def facility_books(conn: Connection[Any], facility_ids: Sequence[str] | None, te
             location_discount=t["location_discount"],
             quality_haircut=t["quality_haircut"],
             ageing_steps=tuple(t["ageing_steps"]),
+            accepted_grades=None if t["accepted_grades"] is None else frozenset(t["accepted_grades"]),
         )
         rules.setdefault(t["facility_id"], {})[t["commodity_code"]] = PriceRule(
-            primary_source=t["primary_source"], check_source=t["check_source"], tolerance=t["source_tolerance"]
+            primary_source=t["primary_source"],
+            check_source=t["check_source"],
+            tolerance=t["source_tolerance"],
+            rule=SourceRule(t["price_rule"]),
+            further_sources=tuple(t["further_sources"]),
         )
-    return [_book(r, terms.get(r["facility_id"], {}), rules.get(r["facility_id"], {})) for r in rows]
+    ids = [r["facility_id"] for r in rows]
+    if money_at is not None:
+        as_of, known_at = money_at
+        then = {r["facility_id"]: r for r in many(conn, Q["balances_at"], {"facility_ids": ids, "as_of": as_of, "known_at": known_at})}
+        rows = [{**r, **_NOTHING, **then.get(r["facility_id"], {})} for r in rows]
+    caps: dict[str, dict[str, Decimal]] = {}
+    for c in many(conn, Q["caps"], {"facility_ids": ids}):
+        caps.setdefault(c["facility_id"], {})[c["dimension"]] = c["share"]
+    held = differentials_on(conn, sorted({r["tenant_id"] for r in rows}), on)
+    by_tenant: dict[str, dict[str, list[tuple[str | None, Differential]]]] = {}
+    for tenant, facility_id, differential in held:
+        by_tenant.setdefault(tenant, {}).setdefault(differential.commodity_code, []).append((facility_id, differential))
+    return [
+        _book(r, terms.get(r["facility_id"], {}), rules.get(r["facility_id"], {}), by_tenant.get(r["tenant_id"], {}), caps) for r in rows
+    ]
 
 
-def _book(row: Mapping[str, Any], terms: Mapping[str, CommodityTerms], rules: Mapping[str, PriceRule]) -> FacilityBook:
+def _book(
+    row: Mapping[str, Any],
+    terms: Mapping[str, CommodityTerms],
+    rules: Mapping[str, PriceRule],
+    held: Mapping[str, Sequence[tuple[str | None, Differential]]],
+    caps: Mapping[str, Mapping[str, Decimal]],
+) -> FacilityBook:
     balance = Balance(**{f.name: row[f.name] for f in fields(Balance)})
     lines: Lines = lines_of(row["advance_rate"], row["disposal_cost"], row["warning_line"], row["margin_call_line"], row["disposal_line"])
     credit = Credit(
@@ -100,14 +144,41 @@ def _book(row: Mapping[str, Any], terms: Mapping[str, CommodityTerms], rules: Ma
         "cure_unit",
         "cure_length",
         "cure_target",
+        "matures_on",
     )
-    return FacilityBook(**{n: row[n] for n in names}, credit=credit, balance=balance, terms=terms, price_rules=rules)
+    mine = row["facility_id"]
+    return FacilityBook(
+        **{n: row[n] for n in names},
+        credit=credit,
+        balance=balance,
+        terms=terms,
+        price_rules=rules,
+        differentials={
+            code: table([d for f, d in found if f is None], [d for f, d in found if f == mine])
+            for code, found in held.items()
+            if code in terms
+        },
+        caps=caps.get(mine, {}),
+    )
 
 
-def quotes(conn: Connection[Any], facility_ids: Sequence[str], as_of: datetime) -> dict[tuple[str, str], Quote]:
-    """The newest accepted quote by (commodity, source)."""
+Quotes = Mapping[tuple[str | None, str, str], Quote]
+
+
+def quotes(conn: Connection[Any], facility_ids: Sequence[str], as_of: datetime) -> Quotes:
+    """The newest accepted quote by (tenant, commodity, source); tenant None = market data."""
     rows = many(conn, Q["quotes"], {"facility_ids": list(facility_ids), "as_of": as_of})
-    return {(r["commodity_code"], r["source"]): quote_from_row(r) for r in rows}
+    return {(r["tenant_id"], r["commodity_code"], r["source"]): quote_from_row(r) for r in rows}
+
+
+def newest(quotes: Quotes, tenant_id: str, commodity_code: str, source: str | None) -> Quote | None:
+    """What a tenant goes by for a source: the newer of its own and the market's quote, its own where both are of one instant."""
+    if source is None:
+        return None
+    own, market = quotes.get((tenant_id, commodity_code, source)), quotes.get((None, commodity_code, source))
+    if own is None or market is None:
+        return own or market
+    return own if own.quoted_at >= market.quoted_at else market
 
 
 def pledged_units(conn: Connection[Any], books: Sequence[FacilityBook], as_of: datetime) -> dict[str, list[PledgedUnit]]:
@@ -147,6 +218,13 @@ def _unit(row: Mapping[str, Any], book: FacilityBook, stream_at: datetime | None
         receipt_state=row["receipt_state"],
         insurance_until=row["insurance_until"],
         release_issued=row["release_issued"],
+        grade=row["grade"],
+        spec=row["spec"],
+        brand=row["brand"],
+        mill=row["mill"],
+        warehouse_id=row["warehouse_id"],
+        seen_at=row["seen_at"],
+        seen_by=row["device_id"],
     )
 
 

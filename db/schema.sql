@@ -38,6 +38,16 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION public.price_quote_stays() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF OLD.status <> 'QUARANTINED' OR (to_jsonb(NEW) - '{status,reason,accepted_at}'::text[]) <> (to_jsonb(OLD) - '{status,reason,accepted_at}'::text[]) THEN
+    RAISE EXCEPTION 'price % is recorded: only a quarantined price changes, and only its status', OLD.price_id USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -162,6 +172,19 @@ ALTER TABLE public.audit_entry ALTER COLUMN audit_id ADD GENERATED ALWAYS AS IDE
     CACHE 1
 );
 
+CREATE TABLE public.borrowing_base_certificate (
+    certificate_id text NOT NULL,
+    tenant_id text NOT NULL,
+    facility_id text NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    issued_by text NOT NULL,
+    content text NOT NULL,
+    content_hash text NOT NULL,
+    CONSTRAINT borrowing_base_certificate_check CHECK ((content_hash = encode(sha256(convert_to(content, 'UTF8'::name)), 'hex'::text))),
+    CONSTRAINT borrowing_base_certificate_check1 CHECK ((as_of <= issued_at))
+);
+
 CREATE TABLE public.business_figure (
     figure_id text NOT NULL,
     tenant_id text NOT NULL,
@@ -217,6 +240,30 @@ CREATE TABLE public.commodity_band (
     recorded_at timestamp with time zone NOT NULL,
     CONSTRAINT commodity_band_check CHECK ((high >= low)),
     CONSTRAINT commodity_band_property_check CHECK ((property = ANY (ARRAY['DENSITY_KGPM3'::text, 'ASSAY_PCT'::text])))
+);
+
+CREATE TABLE public.credit_product (
+    product text NOT NULL,
+    name text NOT NULL,
+    name_zh text NOT NULL,
+    pledge_modes text[] NOT NULL,
+    tenor_days_max integer NOT NULL,
+    cure_hours_max integer NOT NULL,
+    cure_days_max integer NOT NULL,
+    disposal_cost_min numeric(8,6) NOT NULL,
+    CONSTRAINT credit_product_cure_days_max_check CHECK ((cure_days_max > 0)),
+    CONSTRAINT credit_product_cure_hours_max_check CHECK ((cure_hours_max > 0)),
+    CONSTRAINT credit_product_disposal_cost_min_check CHECK (((disposal_cost_min >= (0)::numeric) AND (disposal_cost_min < 0.5))),
+    CONSTRAINT credit_product_pledge_modes_check CHECK (((pledge_modes <@ ARRAY['STATIC'::text, 'FLOATING'::text]) AND (cardinality(pledge_modes) > 0))),
+    CONSTRAINT credit_product_product_check CHECK ((product = ANY (ARRAY['STEEL_STATIC'::text, 'METAL_FLOATING'::text, 'PETROCHEM_TANK'::text, 'AUTO_FLOORPLAN'::text, 'PREPAY_THEN_GOODS'::text, 'GENERAL'::text]))),
+    CONSTRAINT credit_product_tenor_days_max_check CHECK ((tenor_days_max > 0))
+);
+
+CREATE TABLE public.credit_product_advance (
+    product text NOT NULL,
+    commodity_group text NOT NULL,
+    advance_max numeric(8,6) NOT NULL,
+    CONSTRAINT credit_product_advance_advance_max_check CHECK (((advance_max > (0)::numeric) AND (advance_max < (1)::numeric)))
 );
 
 CREATE TABLE public.dated_proof (
@@ -561,6 +608,7 @@ CREATE TABLE public.facility (
     opened_at timestamp with time zone NOT NULL,
     matures_on date NOT NULL,
     status text NOT NULL,
+    repayment_order text[] DEFAULT '{fees,interest,principal}'::text[] NOT NULL,
     CONSTRAINT facility_advance_rate_check CHECK (((advance_rate > (0)::numeric) AND (advance_rate < (1)::numeric))),
     CONSTRAINT facility_check CHECK ((borrower_party_id <> lender_party_id)),
     CONSTRAINT facility_check1 CHECK ((num_nulls(warning_line, margin_call_line, disposal_line) = ANY (ARRAY[0, 3]))),
@@ -573,7 +621,8 @@ CREATE TABLE public.facility (
     CONSTRAINT facility_disposal_cost_check CHECK (((disposal_cost >= (0)::numeric) AND (disposal_cost < 0.5))),
     CONSTRAINT facility_limit_amount_check CHECK ((limit_amount > (0)::numeric)),
     CONSTRAINT facility_pledge_mode_check CHECK ((pledge_mode = ANY (ARRAY['STATIC'::text, 'FLOATING'::text]))),
-    CONSTRAINT facility_product_check CHECK ((product = ANY (ARRAY['STEEL_STATIC'::text, 'METAL_FLOATING'::text, 'PETROCHEM_TANK'::text, 'AUTO_FLOORPLAN'::text, 'GENERAL'::text]))),
+    CONSTRAINT facility_product_check CHECK ((product = ANY (ARRAY['STEEL_STATIC'::text, 'METAL_FLOATING'::text, 'PETROCHEM_TANK'::text, 'AUTO_FLOORPLAN'::text, 'PREPAY_THEN_GOODS'::text, 'GENERAL'::text]))),
+    CONSTRAINT facility_repayment_order_check CHECK (((cardinality(repayment_order) = 3) AND (repayment_order @> '{fees,interest,principal}'::text[]) AND (repayment_order <@ '{fees,interest,principal}'::text[]))),
     CONSTRAINT facility_reserves_check CHECK ((reserves >= (0)::numeric)),
     CONSTRAINT facility_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'FROZEN'::text, 'IN_DISPOSAL'::text, 'CLOSED'::text])))
 );
@@ -593,6 +642,14 @@ CREATE TABLE public.facility_balance (
     CONSTRAINT facility_balance_principal_check CHECK ((principal >= (0)::numeric))
 );
 
+CREATE TABLE public.facility_cap (
+    facility_id text NOT NULL,
+    dimension text NOT NULL,
+    share numeric(8,6) NOT NULL,
+    CONSTRAINT facility_cap_dimension_check CHECK ((dimension = ANY (ARRAY['WAREHOUSE'::text, 'BRAND'::text, 'MILL'::text, 'SKU'::text]))),
+    CONSTRAINT facility_cap_share_check CHECK (((share > (0)::numeric) AND (share < (1)::numeric)))
+);
+
 CREATE TABLE public.facility_commodity (
     facility_id text NOT NULL,
     commodity_code text NOT NULL,
@@ -602,10 +659,28 @@ CREATE TABLE public.facility_commodity (
     source_tolerance numeric(8,6) DEFAULT 0.03 NOT NULL,
     location_discount numeric(8,6) DEFAULT 0 NOT NULL,
     quality_haircut numeric(8,6) DEFAULT 0 NOT NULL,
+    price_rule text DEFAULT 'PRIMARY_WITH_TOLERANCE'::text NOT NULL,
+    further_sources text[] DEFAULT '{}'::text[] NOT NULL,
+    accepted_grades text[],
     CONSTRAINT facility_commodity_advance_rate_check CHECK (((advance_rate > (0)::numeric) AND (advance_rate < (1)::numeric))),
+    CONSTRAINT facility_commodity_further_sources_check CHECK ((cardinality(further_sources) <= 8)),
     CONSTRAINT facility_commodity_location_discount_check CHECK (((location_discount >= (0)::numeric) AND (location_discount < (1)::numeric))),
+    CONSTRAINT facility_commodity_price_rule_check CHECK ((price_rule = ANY (ARRAY['PRIMARY_WITH_TOLERANCE'::text, 'LOWER_OF'::text]))),
     CONSTRAINT facility_commodity_quality_haircut_check CHECK (((quality_haircut >= (0)::numeric) AND (quality_haircut < (1)::numeric))),
     CONSTRAINT facility_commodity_source_tolerance_check CHECK ((source_tolerance >= (0)::numeric))
+);
+
+CREATE TABLE public.facility_rate (
+    facility_id text NOT NULL,
+    valid_from date NOT NULL,
+    valid_to date,
+    annual_rate numeric(8,6) NOT NULL,
+    day_count text NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamp with time zone NOT NULL,
+    CONSTRAINT facility_rate_annual_rate_check CHECK (((annual_rate >= (0)::numeric) AND (annual_rate < (1)::numeric))),
+    CONSTRAINT facility_rate_check CHECK (((valid_to IS NULL) OR (valid_to > valid_from))),
+    CONSTRAINT facility_rate_day_count_check CHECK ((day_count = ANY (ARRAY['ACT/360'::text, 'ACT/365F'::text])))
 );
 
 CREATE TABLE public.fast_lane_cursor (
@@ -726,6 +801,16 @@ CREATE TABLE public.installation (
     CONSTRAINT installation_only_row_check CHECK (only_row)
 );
 
+CREATE TABLE public.interest_accrual (
+    entry_id bigint NOT NULL,
+    facility_id text NOT NULL,
+    accrued_to date NOT NULL,
+    total numeric(20,2) NOT NULL,
+    posted numeric(20,2) NOT NULL,
+    CONSTRAINT interest_accrual_posted_check CHECK ((posted <> (0)::numeric)),
+    CONSTRAINT interest_accrual_total_check CHECK ((total >= (0)::numeric))
+);
+
 CREATE TABLE public.inventory_round (
     device_id text NOT NULL,
     zone_id text NOT NULL,
@@ -768,6 +853,24 @@ CREATE TABLE public.job_schedule (
     job text NOT NULL,
     next_fire_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.ledger_correction (
+    correction_id text NOT NULL,
+    tenant_id text NOT NULL,
+    facility_id text NOT NULL,
+    entry_no bigint NOT NULL,
+    status text NOT NULL,
+    reason text NOT NULL,
+    proposed_by text NOT NULL,
+    proposed_at timestamp with time zone NOT NULL,
+    decided_by text,
+    decided_at timestamp with time zone,
+    reversing_entry_no bigint,
+    CONSTRAINT ledger_correction_by_two CHECK (((decided_by IS NULL) OR (decided_by <> proposed_by))),
+    CONSTRAINT ledger_correction_check CHECK (((status = 'PROPOSED'::text) = (decided_by IS NULL))),
+    CONSTRAINT ledger_correction_check1 CHECK (((status = 'APPROVED'::text) = (reversing_entry_no IS NOT NULL))),
+    CONSTRAINT ledger_correction_status_check CHECK ((status = ANY (ARRAY['PROPOSED'::text, 'APPROVED'::text, 'REJECTED'::text])))
 );
 
 CREATE TABLE public.ledger_entry (
@@ -1024,6 +1127,53 @@ CREATE TABLE public."position" (
     CONSTRAINT position_fix_check CHECK ((fix = ANY (ARRAY['valid'::text, 'stale'::text, 'none'::text])))
 );
 
+CREATE TABLE public.price_differential (
+    differential_id text NOT NULL,
+    tenant_id text NOT NULL,
+    facility_id text,
+    commodity_code text NOT NULL,
+    kind text NOT NULL,
+    applies_to text NOT NULL,
+    amount numeric(18,4),
+    currency text,
+    share numeric(8,6),
+    valid_from date NOT NULL,
+    valid_to date,
+    reason text NOT NULL,
+    status text NOT NULL,
+    proposed_by text NOT NULL,
+    proposed_at timestamp with time zone NOT NULL,
+    decided_by text,
+    decided_at timestamp with time zone,
+    CONSTRAINT price_differential_applies_to_check CHECK ((applies_to ~ '\S'::text)),
+    CONSTRAINT price_differential_by_two CHECK (((decided_by IS NULL) OR (decided_by <> proposed_by))),
+    CONSTRAINT price_differential_check CHECK (((num_nonnulls(amount, share) = 1) AND ((amount IS NULL) = (currency IS NULL)))),
+    CONSTRAINT price_differential_check1 CHECK (((valid_to IS NULL) OR (valid_to > valid_from))),
+    CONSTRAINT price_differential_check2 CHECK (((status = 'PROPOSED'::text) = (decided_by IS NULL))),
+    CONSTRAINT price_differential_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT price_differential_kind_check CHECK ((kind = ANY (ARRAY['GRADE'::text, 'SPEC'::text, 'BRAND'::text, 'PLACE'::text]))),
+    CONSTRAINT price_differential_share_check CHECK (((share > ('-1'::integer)::numeric) AND (share < (1)::numeric))),
+    CONSTRAINT price_differential_status_check CHECK ((status = ANY (ARRAY['PROPOSED'::text, 'APPROVED'::text, 'REJECTED'::text])))
+);
+
+CREATE TABLE public.price_override (
+    override_id text NOT NULL,
+    tenant_id text NOT NULL,
+    price_id text NOT NULL,
+    status text NOT NULL,
+    reason text NOT NULL,
+    proposed_by text NOT NULL,
+    proposed_at timestamp with time zone NOT NULL,
+    decided_by text,
+    decided_at timestamp with time zone,
+    decision_reason text,
+    used_price_id text,
+    CONSTRAINT price_override_by_two CHECK (((decided_by IS NULL) OR (decided_by <> proposed_by))),
+    CONSTRAINT price_override_check CHECK (((status = 'PROPOSED'::text) = (decided_by IS NULL))),
+    CONSTRAINT price_override_check1 CHECK (((status = 'APPROVED'::text) = (used_price_id IS NOT NULL))),
+    CONSTRAINT price_override_status_check CHECK ((status = ANY (ARRAY['PROPOSED'::text, 'APPROVED'::text, 'REJECTED'::text])))
+);
+
 CREATE TABLE public.price_quote (
     price_id text NOT NULL,
     commodity_code text NOT NULL,
@@ -1039,6 +1189,11 @@ CREATE TABLE public.price_quote (
     synthetic boolean NOT NULL,
     status text NOT NULL,
     reason text,
+    tenant_id text,
+    city text,
+    grade text,
+    spec text,
+    accepted_at timestamp with time zone,
     CONSTRAINT price_quote_check CHECK (((status <> 'ACCEPTED'::text) OR (price > (0)::numeric))),
     CONSTRAINT price_quote_check1 CHECK (((status = 'ACCEPTED'::text) OR (reason IS NOT NULL))),
     CONSTRAINT price_quote_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
@@ -1426,6 +1581,7 @@ CREATE TABLE public.valuation (
     min_control_value numeric(20,2) NOT NULL,
     line_state text NOT NULL,
     detail jsonb NOT NULL,
+    restates text,
     CONSTRAINT valuation_cause_check CHECK ((cause = ANY (ARRAY['PRICE'::text, 'OVERNIGHT'::text, 'RELEASE'::text, 'REPAYMENT'::text, 'ELIGIBILITY'::text, 'PLEDGE'::text, 'MANUAL'::text]))),
     CONSTRAINT valuation_collateral_value_check CHECK ((collateral_value >= (0)::numeric)),
     CONSTRAINT valuation_confirmed_value_check CHECK ((confirmed_value >= (0)::numeric)),
@@ -1530,6 +1686,12 @@ ALTER TABLE ONLY public.app_user
 ALTER TABLE ONLY public.audit_entry
     ADD CONSTRAINT audit_entry_pkey PRIMARY KEY (audit_id);
 
+ALTER TABLE ONLY public.borrowing_base_certificate
+    ADD CONSTRAINT borrowing_base_certificate_facility_id_as_of_key UNIQUE (facility_id, as_of);
+
+ALTER TABLE ONLY public.borrowing_base_certificate
+    ADD CONSTRAINT borrowing_base_certificate_pkey PRIMARY KEY (certificate_id);
+
 ALTER TABLE ONLY public.business_figure
     ADD CONSTRAINT business_figure_pkey PRIMARY KEY (figure_id);
 
@@ -1538,6 +1700,12 @@ ALTER TABLE ONLY public.commodity_band
 
 ALTER TABLE ONLY public.commodity
     ADD CONSTRAINT commodity_pkey PRIMARY KEY (commodity_code);
+
+ALTER TABLE ONLY public.credit_product_advance
+    ADD CONSTRAINT credit_product_advance_pkey PRIMARY KEY (product, commodity_group);
+
+ALTER TABLE ONLY public.credit_product
+    ADD CONSTRAINT credit_product_pkey PRIMARY KEY (product);
 
 ALTER TABLE ONLY public.dated_proof
     ADD CONSTRAINT dated_proof_pkey PRIMARY KEY (proof_id);
@@ -1596,11 +1764,20 @@ ALTER TABLE ONLY public.epcis_query
 ALTER TABLE ONLY public.facility_balance
     ADD CONSTRAINT facility_balance_pkey PRIMARY KEY (facility_id);
 
+ALTER TABLE ONLY public.facility_cap
+    ADD CONSTRAINT facility_cap_pkey PRIMARY KEY (facility_id, dimension);
+
 ALTER TABLE ONLY public.facility_commodity
     ADD CONSTRAINT facility_commodity_pkey PRIMARY KEY (facility_id, commodity_code);
 
 ALTER TABLE ONLY public.facility
     ADD CONSTRAINT facility_pkey PRIMARY KEY (facility_id);
+
+ALTER TABLE ONLY public.facility_rate
+    ADD CONSTRAINT facility_rate_facility_id_daterange_excl EXCLUDE USING gist (facility_id WITH =, daterange(valid_from, valid_to) WITH &&);
+
+ALTER TABLE ONLY public.facility_rate
+    ADD CONSTRAINT facility_rate_pkey PRIMARY KEY (facility_id, valid_from);
 
 ALTER TABLE ONLY public.fast_lane_cursor
     ADD CONSTRAINT fast_lane_cursor_pkey PRIMARY KEY (only_row);
@@ -1623,6 +1800,9 @@ ALTER TABLE ONLY public.inspection_visit
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY public.interest_accrual
+    ADD CONSTRAINT interest_accrual_pkey PRIMARY KEY (entry_id);
+
 ALTER TABLE ONLY public.inventory_round
     ADD CONSTRAINT inventory_round_pkey PRIMARY KEY (device_id, zone_id, round_at);
 
@@ -1637,6 +1817,9 @@ ALTER TABLE ONLY public.job_run
 
 ALTER TABLE ONLY public.job_schedule
     ADD CONSTRAINT job_schedule_pkey PRIMARY KEY (job);
+
+ALTER TABLE ONLY public.ledger_correction
+    ADD CONSTRAINT ledger_correction_pkey PRIMARY KEY (correction_id);
 
 ALTER TABLE ONLY public.ledger_entry
     ADD CONSTRAINT ledger_entry_facility_id_entry_no_key UNIQUE (facility_id, entry_no);
@@ -1671,6 +1854,9 @@ ALTER TABLE ONLY public.movement
 ALTER TABLE ONLY public.observation
     ADD CONSTRAINT observation_pkey PRIMARY KEY (observed_at, device_id, tag_epc, antenna, event_key);
 
+ALTER TABLE ONLY public.price_differential
+    ADD CONSTRAINT one_differential_at_a_time EXCLUDE USING gist (tenant_id WITH =, COALESCE(facility_id, ''::text) WITH =, commodity_code WITH =, kind WITH =, applies_to WITH =, daterange(valid_from, valid_to) WITH &&) WHERE ((status = 'APPROVED'::text));
+
 ALTER TABLE ONLY public.epcis_event
     ADD CONSTRAINT one_event_per_id UNIQUE (tenant_id, event_id, declares_error);
 
@@ -1692,8 +1878,14 @@ ALTER TABLE ONLY public.pledge
 ALTER TABLE ONLY public."position"
     ADD CONSTRAINT position_pkey PRIMARY KEY (observed_at, device_id, event_key);
 
+ALTER TABLE ONLY public.price_differential
+    ADD CONSTRAINT price_differential_pkey PRIMARY KEY (differential_id);
+
+ALTER TABLE ONLY public.price_override
+    ADD CONSTRAINT price_override_pkey PRIMARY KEY (override_id);
+
 ALTER TABLE ONLY public.price_quote
-    ADD CONSTRAINT price_quote_commodity_code_source_quoted_at_key UNIQUE (commodity_code, source, quoted_at);
+    ADD CONSTRAINT price_quote_once UNIQUE NULLS NOT DISTINCT (tenant_id, commodity_code, source, quoted_at);
 
 ALTER TABLE ONLY public.price_quote
     ADD CONSTRAINT price_quote_pkey PRIMARY KEY (price_id);
@@ -1772,6 +1964,9 @@ ALTER TABLE ONLY public.trip
 
 ALTER TABLE ONLY public.valuation
     ADD CONSTRAINT valuation_pkey PRIMARY KEY (valuation_id);
+
+ALTER TABLE ONLY public.valuation
+    ADD CONSTRAINT valuation_restates_key UNIQUE (restates);
 
 ALTER TABLE ONLY public.vehicle_position
     ADD CONSTRAINT vehicle_position_pkey PRIMARY KEY (device_id);
@@ -1854,9 +2049,13 @@ CREATE INDEX goods_unit_warehouse ON public.goods_unit USING btree (warehouse_id
 
 CREATE INDEX inspection_visit_site ON public.inspection_visit USING btree (warehouse_id, planned_at DESC);
 
+CREATE INDEX interest_accrual_facility ON public.interest_accrual USING btree (facility_id, entry_id);
+
 CREATE INDEX job_request_waiting ON public.job_request USING btree (requested_at) WHERE (state = 'WAITING'::text);
 
 CREATE INDEX job_run_recent ON public.job_run USING btree (started_at DESC);
+
+CREATE INDEX ledger_entry_happened ON public.ledger_entry USING btree (facility_id, happened_at);
 
 CREATE INDEX ledger_posting_goods ON public.ledger_posting USING btree (goods_id) WHERE (goods_id IS NOT NULL);
 
@@ -1882,6 +2081,10 @@ CREATE INDEX observation_goods ON public.observation USING btree (goods_id, obse
 
 CREATE INDEX observation_tag ON public.observation USING btree (tag_epc, observed_at DESC);
 
+CREATE UNIQUE INDEX one_correction_asked_per_entry ON public.ledger_correction USING btree (facility_id, entry_no) WHERE (status <> 'REJECTED'::text);
+
+CREATE UNIQUE INDEX one_correction_per_entry ON public.ledger_entry USING btree (corrects) WHERE (corrects IS NOT NULL);
+
 CREATE UNIQUE INDEX one_live_pledge_per_goods ON public.pledge_item USING btree (goods_id) WHERE (released_at IS NULL);
 
 CREATE UNIQUE INDEX one_live_pledge_per_identity ON public.pledge_item USING btree (identity_key) WHERE ((released_at IS NULL) AND (identity_key IS NOT NULL));
@@ -1900,6 +2103,8 @@ CREATE UNIQUE INDEX one_open_margin_call ON public.margin_call USING btree (faci
 
 CREATE UNIQUE INDEX one_open_release_per_goods ON public.release_item USING btree (goods_id) WHERE ((gated_out_at IS NULL) AND (returned_at IS NULL));
 
+CREATE UNIQUE INDEX one_override_per_price ON public.price_override USING btree (tenant_id, price_id) WHERE (status <> 'REJECTED'::text);
+
 CREATE UNIQUE INDEX one_query_per_name ON public.epcis_query USING btree (tenant_id, name) WHERE (deleted_at IS NULL);
 
 CREATE INDEX party_link_key ON public.party_link USING btree (tenant_id, kind, key);
@@ -1913,6 +2118,8 @@ CREATE INDEX pledge_item_facility ON public.pledge_item USING btree (facility_id
 CREATE INDEX position_device ON public."position" USING btree (device_id, observed_at DESC);
 
 CREATE INDEX position_goods ON public."position" USING gin (goods) WHERE (goods <> '{}'::text[]);
+
+CREATE INDEX price_differential_commodity ON public.price_differential USING btree (tenant_id, commodity_code) WHERE (status = 'APPROVED'::text);
 
 CREATE INDEX price_quote_latest ON public.price_quote USING btree (commodity_code, quoted_at DESC) WHERE (status = 'ACCEPTED'::text);
 
@@ -1962,6 +2169,8 @@ CREATE TRIGGER alert_event_notify AFTER INSERT ON public.alert_event FOR EACH RO
 
 CREATE TRIGGER audit_entry_append_only BEFORE DELETE OR UPDATE ON public.audit_entry FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
+CREATE TRIGGER borrowing_base_certificate_append_only BEFORE DELETE OR UPDATE ON public.borrowing_base_certificate FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
 CREATE TRIGGER declared_movement_append_only BEFORE DELETE OR UPDATE ON public.declared_movement FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER epcis_capture_append_only BEFORE DELETE OR UPDATE ON public.epcis_capture FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
@@ -1971,6 +2180,8 @@ CREATE TRIGGER epcis_capture_item_append_only BEFORE DELETE OR UPDATE ON public.
 CREATE TRIGGER epcis_event_append_only BEFORE DELETE OR UPDATE ON public.epcis_event FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER epcis_place_append_only BEFORE DELETE OR UPDATE ON public.epcis_place FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER interest_accrual_append_only BEFORE DELETE OR UPDATE ON public.interest_accrual FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER job_request_notify AFTER INSERT ON public.job_request FOR EACH ROW EXECUTE FUNCTION public.job_request_notify();
 
@@ -1985,6 +2196,8 @@ CREATE TRIGGER ledger_posting_balances AFTER INSERT ON public.ledger_posting REF
 CREATE TRIGGER margin_call_event_append_only BEFORE DELETE OR UPDATE ON public.margin_call_event FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER movement_append_only BEFORE DELETE OR UPDATE ON public.movement FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER price_quote_stays BEFORE UPDATE ON public.price_quote FOR EACH ROW EXECUTE FUNCTION public.price_quote_stays();
 
 CREATE TRIGGER read_policy_notify AFTER INSERT OR DELETE OR UPDATE ON public.read_policy FOR EACH STATEMENT EXECUTE FUNCTION public.registry_changed();
 
@@ -2021,6 +2234,12 @@ ALTER TABLE ONLY public.app_user
 ALTER TABLE ONLY public.audit_entry
     ADD CONSTRAINT audit_entry_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
+ALTER TABLE ONLY public.borrowing_base_certificate
+    ADD CONSTRAINT borrowing_base_certificate_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
+
+ALTER TABLE ONLY public.borrowing_base_certificate
+    ADD CONSTRAINT borrowing_base_certificate_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
 ALTER TABLE ONLY public.business_figure
     ADD CONSTRAINT business_figure_commodity_code_fkey FOREIGN KEY (commodity_code) REFERENCES public.commodity(commodity_code);
 
@@ -2038,6 +2257,9 @@ ALTER TABLE ONLY public.commodity_band
 
 ALTER TABLE ONLY public.commodity_band
     ADD CONSTRAINT commodity_band_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.credit_product_advance
+    ADD CONSTRAINT credit_product_advance_product_fkey FOREIGN KEY (product) REFERENCES public.credit_product(product);
 
 ALTER TABLE ONLY public.dated_proof
     ADD CONSTRAINT dated_proof_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
@@ -2150,6 +2372,9 @@ ALTER TABLE ONLY public.facility_balance
 ALTER TABLE ONLY public.facility
     ADD CONSTRAINT facility_borrower_party_id_fkey FOREIGN KEY (borrower_party_id) REFERENCES public.party(party_id);
 
+ALTER TABLE ONLY public.facility_cap
+    ADD CONSTRAINT facility_cap_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
+
 ALTER TABLE ONLY public.facility_commodity
     ADD CONSTRAINT facility_commodity_commodity_code_fkey FOREIGN KEY (commodity_code) REFERENCES public.commodity(commodity_code);
 
@@ -2158,6 +2383,9 @@ ALTER TABLE ONLY public.facility_commodity
 
 ALTER TABLE ONLY public.facility
     ADD CONSTRAINT facility_lender_party_id_fkey FOREIGN KEY (lender_party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.facility_rate
+    ADD CONSTRAINT facility_rate_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
 
 ALTER TABLE ONLY public.facility
     ADD CONSTRAINT facility_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
@@ -2183,6 +2411,12 @@ ALTER TABLE ONLY public.inspection_visit
 ALTER TABLE ONLY public.inspection_visit
     ADD CONSTRAINT inspection_visit_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES public.warehouse(warehouse_id);
 
+ALTER TABLE ONLY public.interest_accrual
+    ADD CONSTRAINT interest_accrual_entry_id_fkey FOREIGN KEY (entry_id) REFERENCES public.ledger_entry(entry_id);
+
+ALTER TABLE ONLY public.interest_accrual
+    ADD CONSTRAINT interest_accrual_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
+
 ALTER TABLE ONLY public.inventory_round
     ADD CONSTRAINT inventory_round_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
 
@@ -2191,6 +2425,15 @@ ALTER TABLE ONLY public.inventory_round
 
 ALTER TABLE ONLY public.job_request
     ADD CONSTRAINT job_request_run_id_fkey FOREIGN KEY (run_id) REFERENCES public.job_run(run_id);
+
+ALTER TABLE ONLY public.ledger_correction
+    ADD CONSTRAINT ledger_correction_facility_id_entry_no_fkey FOREIGN KEY (facility_id, entry_no) REFERENCES public.ledger_entry(facility_id, entry_no);
+
+ALTER TABLE ONLY public.ledger_correction
+    ADD CONSTRAINT ledger_correction_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
+
+ALTER TABLE ONLY public.ledger_correction
+    ADD CONSTRAINT ledger_correction_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
 ALTER TABLE ONLY public.ledger_entry
     ADD CONSTRAINT ledger_entry_corrects_fkey FOREIGN KEY (corrects) REFERENCES public.ledger_entry(entry_id);
@@ -2255,8 +2498,29 @@ ALTER TABLE ONLY public.pledge
 ALTER TABLE ONLY public.pledge
     ADD CONSTRAINT pledge_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
+ALTER TABLE ONLY public.price_differential
+    ADD CONSTRAINT price_differential_commodity_code_fkey FOREIGN KEY (commodity_code) REFERENCES public.commodity(commodity_code);
+
+ALTER TABLE ONLY public.price_differential
+    ADD CONSTRAINT price_differential_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
+
+ALTER TABLE ONLY public.price_differential
+    ADD CONSTRAINT price_differential_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.price_override
+    ADD CONSTRAINT price_override_price_id_fkey FOREIGN KEY (price_id) REFERENCES public.price_quote(price_id);
+
+ALTER TABLE ONLY public.price_override
+    ADD CONSTRAINT price_override_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.price_override
+    ADD CONSTRAINT price_override_used_price_id_fkey FOREIGN KEY (used_price_id) REFERENCES public.price_quote(price_id);
+
 ALTER TABLE ONLY public.price_quote
     ADD CONSTRAINT price_quote_commodity_code_fkey FOREIGN KEY (commodity_code) REFERENCES public.commodity(commodity_code);
+
+ALTER TABLE ONLY public.price_quote
+    ADD CONSTRAINT price_quote_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
 ALTER TABLE ONLY public.read_policy
     ADD CONSTRAINT read_policy_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.device(device_id);
@@ -2368,6 +2632,9 @@ ALTER TABLE ONLY public.trip
 
 ALTER TABLE ONLY public.valuation
     ADD CONSTRAINT valuation_facility_id_fkey FOREIGN KEY (facility_id) REFERENCES public.facility(facility_id);
+
+ALTER TABLE ONLY public.valuation
+    ADD CONSTRAINT valuation_restates_fkey FOREIGN KEY (restates) REFERENCES public.valuation(valuation_id);
 
 ALTER TABLE ONLY public.valuation
     ADD CONSTRAINT valuation_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);

@@ -53,7 +53,8 @@ SELECT f.facility_id,
   FROM facility f
   LEFT JOIN LATERAL (SELECT recorded_at, as_of FROM valuation WHERE facility_id = f.facility_id ORDER BY as_of DESC, recorded_at DESC LIMIT 1) v ON true
   LEFT JOIN LATERAL (SELECT true AS newer FROM facility_commodity fc JOIN price_quote p USING (commodity_code)
-                      WHERE fc.facility_id = f.facility_id AND p.status = 'ACCEPTED' AND p.recorded_at > v.as_of - %(slack)s::interval
+                      WHERE fc.facility_id = f.facility_id AND p.status = 'ACCEPTED' AND coalesce(p.accepted_at, p.recorded_at) > v.as_of - %(slack)s::interval
+                        AND (p.tenant_id IS NULL OR p.tenant_id = f.tenant_id)
                         AND p.quoted_at <= %(now)s LIMIT 1) price ON true
   LEFT JOIN facility_balance b USING (facility_id)
   LEFT JOIN LATERAL (SELECT e.kind FROM ledger_entry e WHERE e.facility_id = f.facility_id AND e.entry_no = b.last_entry_no

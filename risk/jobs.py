@@ -221,6 +221,8 @@ def mark(
 ) -> Reconciled:
     """Value facilities (None = all that are not closed), let margin act on each valuation, and judge the value rules."""
     actions: Counter[str] = Counter()
+    if cause in ("PRICE", "OVERNIGHT"):
+        report.inputs["restated"] = len(valuation_service.restate_past_days(pool, as_of))
     valuations = _values(pool, facility_ids, as_of, cause, report)
     for valuation in valuations:
         try:

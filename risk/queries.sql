@@ -391,7 +391,7 @@ SELECT f.tenant_id, fc.commodity_code, array_agg(f.facility_id ORDER BY f.facili
 
 -- name: quotes
 -- Quotes of the last 45 days, oldest first.
-SELECT price_id, commodity_code, source, quoted_at, CASE WHEN tax_inclusive THEN price / (1 + vat_rate) ELSE price END AS per_unit, currency, unit, status, reason
+SELECT tenant_id, price_id, commodity_code, source, quoted_at, CASE WHEN tax_inclusive THEN price / (1 + vat_rate) ELSE price END AS per_unit, currency, unit, status, reason
   FROM price_quote WHERE commodity_code = ANY (%(codes)s) AND quoted_at > %(as_of)s - interval '45 days' AND quoted_at <= %(as_of)s
  ORDER BY quoted_at, recorded_at, price_id;
 

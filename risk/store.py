@@ -350,7 +350,11 @@ def _prices(conn: Connection[Any], book: PriceBook, params: Row) -> dict[str, An
                 facility_ids=tuple(r["facility_ids"]),
                 exposure=r["exposure"],
                 currency=r["currency"],
-                quotes=tuple(QuoteFact(**{k: v for k, v in q.items() if k != "commodity_code"}) for q in quotes[r["commodity_code"]]),
+                quotes=tuple(
+                    QuoteFact(**{k: v for k, v in q.items() if k not in ("commodity_code", "tenant_id")})
+                    for q in quotes[r["commodity_code"]]
+                    if q["tenant_id"] in (None, r["tenant_id"])
+                ),
             )
             for r in found
         )

@@ -88,6 +88,8 @@ def load_world(api: Api, world: World, *, tenant: str, size: Decimal, users: Map
     unusable = [outcome for outcome in post_quotes(api, world.quotes) if outcome["status"] != "ACCEPTED"]
     if unusable:
         log.warning("quotes not accepted", extra={"event": "quotes_not_accepted", "count": len(unusable), "first": unusable[0]})
+    for place in world.road_places:
+        api.post("rule-inputs", {"kind": "road_place", "place_kind": "PLANNED_STOP", **row(place)}, LOADER)
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as several:
         list(several.map(lambda trip: api.post("trips", trip_row(trip), LOADER), world.trips))
         list(several.map(lambda receipt: api.post("receipts", row(receipt), LOADER), world.receipts))
@@ -127,6 +129,7 @@ def _load_loans(api: Api, world: World) -> None:
             "amount": wire(drawing(world.seed, facility, units)),
             "currency": facility.currency,
             "happened_at": wire(DRAWN_AT),
+            "already_paid": True,
             "reason": "balance taken over from the core banking system (sample)",
         }
         api.post("cash-movements", movement, LOADER)

@@ -249,6 +249,7 @@ def lend_and_draw(api: ApiServer, pool: Pool) -> None:
         "amount": "270000",
         "currency": "CNY",
         "happened_at": "2020-03-06T02:00:00Z",
+        "already_paid": True,
         "reason": "first drawing",
     }
     ok(loader.post("/api/v1/cash-movements", json=cash), 201)
@@ -263,7 +264,7 @@ def let_the_price_fall(api: ApiServer, pool: Pool) -> None:
         with pool.connection() as conn:
             conn.execute(
                 "INSERT INTO price_quote (price_id, commodity_code, source, quoted_at, published_at, recorded_at, price, currency, unit,"
-                " tax_inclusive, synthetic, status) VALUES (%s, 'HRC', 'mysteel', %s, %s, %s, %s, 'CNY', 't', false, true, 'ACCEPTED')",
+                " tax_inclusive, synthetic, status, tenant_id) VALUES (%s, 'HRC', 'mysteel', %s, %s, %s, %s, 'CNY', 't', false, true, 'ACCEPTED', 'demo')",
                 (f"p{hour}", at, at, at, price.quantize(Decimal("0.01"))),
             )
         valuation = valuation_service.value_facility(pool, "FAC-1", at, "PRICE")

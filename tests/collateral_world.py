@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from collateral import facility_service as facilities
+from collateral import price_service
 from collateral import registry_service as registry
 from collateral.commands import (
     CreatePledge,
@@ -103,6 +104,13 @@ class World:
             synthetic=True,
         )
         return str(registry.record_prices(self.pool, [report], at)[0].status)
+
+    def vouch(self, price_id: str, at: datetime) -> str:
+        """Two people's word for a quarantined price; returns the price that counts for the tenant."""
+        asked = price_service.propose_override(self.pool, TENANT, price_id, "seen on the exchange", "officer", at)
+        done = price_service.decide_override(self.pool, TENANT, asked.override_id, "approver", at, approve=True, reason="so have I")
+        assert done.used_price_id is not None
+        return done.used_price_id
 
     def pledged(self, goods_ids: list[str], facility_id: str = "F-1", at: datetime = NOW - timedelta(days=2)) -> Pledge:
         """A pledge made by one person and approved by another."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from api.models.base import (
     AmountFromZero,
+    CapShare,
     Currency,
     Day,
     Dec,
@@ -25,7 +26,9 @@ from api.models.base import (
     Time,
 )
 from api.models.enums import (
+    Account,
     CallStatus,
+    CapDimension,
     CaseStatus,
     CashKind,
     CureTarget,
@@ -37,6 +40,7 @@ from api.models.enums import (
     PledgeStatus,
     Product,
     ReleaseStatus,
+    SourceRule,
 )
 from api.models.goods import GoodsIds
 
@@ -48,7 +52,12 @@ class NewFacilityCommodity(In):
     advance_rate: Ratio
     primary_source: Text
     check_source: Text | None = None
+    further_sources: Annotated[list[Text], Field(max_length=8, description="In rank, after primary and check")] = Field(
+        default_factory=list
+    )
     source_tolerance: Ratio = Decimal("0.03")
+    price_rule: SourceRule = "PRIMARY_WITH_TOLERANCE"
+    accepted_grades: Annotated[list[Text], Field(max_length=100)] | None = None
     location_discount: Ratio = Decimal(0)
     quality_haircut: Ratio = Decimal(0)
 
@@ -60,7 +69,10 @@ class FacilityCommodity(Out):
     advance_rate: Dec
     primary_source: str
     check_source: str | None
+    further_sources: list[str]
     source_tolerance: Dec
+    price_rule: SourceRule
+    accepted_grades: list[str] | None
     location_discount: Dec
     quality_haircut: Dec
 
@@ -89,6 +101,10 @@ class NewFacility(In):
     reserves: AmountFromZero = Decimal(0)
     opened_at: Time | None = None
     matures_on: Day
+    repayment_order: Annotated[list[Account], Field(min_length=3, max_length=3)] = Field(default=["fees", "interest", "principal"])
+    caps: Annotated[dict[CapDimension, CapShare], Field(description="Share of the eligible value that may lie under one name")] = Field(
+        default_factory=dict
+    )
     commodities: Annotated[list[NewFacilityCommodity], Field(min_length=1, max_length=50)]
 
 
@@ -131,6 +147,7 @@ class Facility(Out):
     reserves: Dec
     opened_at: datetime
     matures_on: date
+    repayment_order: list[Account]
     status: FacilityStatus
     commodities: list[FacilityCommodity]
     latest: FacilitySummary | None
@@ -321,6 +338,9 @@ class NewCash(In):
     amount: PositiveAmount
     currency: Currency
     happened_at: Time | None = None
+    already_paid: bool = Field(
+        default=False, description="Paid out before today and before it was reported here: a fact, recorded whatever the availability was"
+    )
     reason: LongText
 
 

@@ -327,6 +327,9 @@ class NewPrice(In):
     unit: UnitName
     tax_inclusive: bool
     vat_rate: VatRate = Field(default="0", validate_default=True)
+    city: Text | None = None
+    grade: Text | None = None
+    spec: Text | None = None
     synthetic: bool
 
 
@@ -350,7 +353,11 @@ class PriceQuote(Out):
     unit: str
     tax_inclusive: bool
     vat_rate: Dec
+    city: str | None
+    grade: str | None
+    spec: str | None
     synthetic: bool
+    own: bool = Field(description="Reported by this tenant; false = market data that every tenant sees")
     status: PriceStatus
     reason: str | None
 

@@ -55,6 +55,10 @@ DisposalApprover = Annotated[Writer, Depends(writes(Permission.DISPOSAL_APPROVE)
 DisposalWithdrawer = Annotated[Writer, Depends(writes(Permission.DISPOSAL_WITHDRAW))]
 
 
+def _as_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
 @routes.get("/facilities", response_model=Page[Facility], responses=READ_ERRORS)
 def list_facilities(
     reader: ReadDep,
@@ -76,8 +80,8 @@ def open_facility(body: NewFacility, writer: FacilityWriter) -> Response:
     """Open a facility."""
 
     def act(pool: Pool, now: datetime) -> Done:
-        accepted = tuple(FacilityCommodity(**c.model_dump()) for c in body.commodities)
-        command = OpenFacility(**{**body.model_dump(), "tenant_id": writer.tenant, "commodities": accepted})
+        accepted = tuple(FacilityCommodity(**_as_tuples(c.model_dump())) for c in body.commodities)
+        command = OpenFacility(**{**_as_tuples(body.model_dump()), "tenant_id": writer.tenant, "commodities": accepted})
         facility_id = facility_service.open_facility(pool, command, writer.user.user_id, now)
         with pool.connection() as conn:
             row = store.facility(conn, writer.tenant, facility_id)

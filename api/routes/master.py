@@ -165,18 +165,21 @@ def list_prices(
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> dict[str, Any]:
-    """Quotes, newest first."""
+    """Quotes, newest first: this tenant's own and market data."""
     filters: dict[str, Any] = {"commodity_code": commodity_code, "source": source, "status": status, "since": since, "until": until}
     return store.page(reader.pool, "prices", store.NEWEST_PRICE, tenant=reader.tenant, limit=limit, cursor=cursor, **filters)
 
 
 @routes.post("/prices", status_code=201, response_model=PriceOutcomes, responses=WRITE_ERRORS)
 def record_prices(body: NewPrices, writer: MasterWriter) -> Response:
-    """Report quotes. Each is judged by itself: a doubtful one is quarantined, and the others still count."""
+    """Report quotes. They are this tenant's own and value its facilities only.
+
+    Each is judged by itself: a doubtful one is quarantined, and the others still count.
+    """
 
     def act(pool: Pool, now: datetime) -> Done:
         reports = [PriceReport(**item.model_dump()) for item in body.items]
-        results = price_service.record_prices(pool, reports, now)
+        results = price_service.record_prices(pool, reports, now, tenant_id=writer.tenant)
         outcomes = PriceOutcomes(items=[PriceOutcome.model_validate(asdict(r)) for r in results])
         by_status = {s: sum(o.status == s for o in outcomes.items) for s in ("ACCEPTED", "QUARANTINED", "REFUSED")}
         return Done(outcomes, "price", outcomes.items[0].price_id, 201, {"count": len(results), **by_status})

@@ -28,6 +28,7 @@ def build_world(seed: int, size: Decimal = Decimal(1)) -> World:
         receipts=pledged.receipts,
         documents=written.documents,
         trips=written.trips,
+        road_places=roads.road_places(),
         facilities=loans.FACILITIES,
         pledges=pledged.pledges,
     )

@@ -176,6 +176,16 @@ class Document:
 
 
 @dataclass(frozen=True)
+class RoadPlace:
+    """A place on the road where lorries stop as planned; WGS-84, radius in metres."""
+
+    name: str
+    lon: float
+    lat: float
+    radius_m: Decimal
+
+
+@dataclass(frozen=True)
 class Trip:
     """A planned journey: who drives what along which corridor."""
 
@@ -255,6 +265,7 @@ class World:
     receipts: tuple[Receipt, ...]
     documents: tuple[Document, ...]
     trips: tuple[Trip, ...]
+    road_places: tuple[RoadPlace, ...]
     facilities: tuple[Facility, ...]
     pledges: tuple[PledgePlan, ...]
 

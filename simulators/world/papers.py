@@ -83,6 +83,9 @@ def papers(seed: int, starts_at: datetime, goods: Sequence[Goods], cargo: dict[s
     return Papers(tuple(documents), tuple(trips))
 
 
+VAT = Decimal("0.13")
+
+
 def _amount(units: Sequence[Goods]) -> Decimal:
     return sum((u.quantity * (u.invoice_unit_price or 0) for u in units), Decimal(0)).quantize(Decimal("0.01"))
 
@@ -93,10 +96,12 @@ def _invoice_and_proof(
     ids, quantity = tuple(u.goods_id for u in units), sum((u.quantity for u in units), Decimal(0))
     serial = (sorted(_SELLERS).index(code) + 1) * 1000 + n
     unit, currency = units[0].unit, units[0].invoice_currency
+    untaxed = _amount(units)
+    taxed = (untaxed * (1 + VAT)).quantize(Decimal("0.01"))
     found = [
         Document(
-            f"DOC-FP-{code}-{n:03}", "INVOICE", f"2031{serial:016}", seller, issued, seller, buyer, code, quantity, unit, _amount(units),
-            currency, contract_no, content={"tax_rate": "0.13", "amount_is": "ex-VAT", "synthetic": True}, goods_ids=ids,
+            f"DOC-FP-{code}-{n:03}", "INVOICE", f"2031{serial:016}", seller, issued, seller, buyer, code, quantity, unit, taxed,
+            currency, contract_no, content={"vat_rate": str(VAT), "amount_ex_vat": str(untaxed), "synthetic": True}, goods_ids=ids,
         )
     ]  # fmt: skip
     if code in _IN_STORE:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from simulators.world import sites
 from simulators.world.geo import Point
-from simulators.world.model import Device
+from simulators.world.model import Device, RoadPlace
 from simulators.world.seeds import stream
 
 TRACKER_INTERVAL_S = 1800
@@ -21,6 +22,14 @@ _PLACES: dict[str, Point] = {
     "Yangshan port": (122.0680, 30.6330),
     "Jinqiao works": (121.6020, 31.2480),
 }
+
+
+PLACE_RADIUS_M = Decimal(300)
+
+
+def road_places() -> tuple[RoadPlace, ...]:
+    """Mills, ports and works at the ends of the routes, where loading and unloading takes its time."""
+    return tuple(RoadPlace(name, lon, lat, PLACE_RADIUS_M) for name, (lon, lat) in _PLACES.items())
 
 
 @dataclass(frozen=True)

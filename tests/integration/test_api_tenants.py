@@ -33,6 +33,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_alert_status": {"status": "INVESTIGATING", "version": 1},
     "close_alert": {"reason": "HANDLED", "version": 1},
     "withdraw_disposal": {"reason": "mine"},
+    "propose_price_override": {"reason": "mine"},
+    **{name: {"approve": True, "reason": "mine"} for name in ("decide_price_override", "decide_price_differential", "decide_correction")},
+    "set_rate": {"valid_from": "2020-03-10", "annual_rate": "0.05", "day_count": "ACT/360"},
+    "accrue_interest": {"accrued_to": "2020-03-09"},
+    "propose_correction": {"entry_no": 1, "reason": "mine"},
+    "issue_certificate": {},
 }
 TABLES = (
     "goods_unit",
@@ -47,7 +53,7 @@ TABLES = (
     "pledge",
 )
 TABLES += ("release_order", "ledger_entry", "alert", "alert_event", "margin_call", "disposal_case", "refused_command")
-SHARED_LISTS = {"list_commodities", "list_prices", "list_rules", "list_users", "list_audit", "list_jobs"}
+SHARED_LISTS = {"list_commodities", "list_products", "list_rules", "list_users", "list_audit", "list_jobs"}
 
 
 @pytest.fixture
@@ -95,6 +101,22 @@ def ids(api: ApiServer, pool: Pool) -> dict[str, str]:
     assert all(found), "the fall of the price has led to a call and a case"
     hold = {"subject_kind": "goods", "subject_id": "COIL-0001", "reason": "court order"}
     held = ok(api.client("auditor").post("/api/v1/legal-holds", json=hold), 201)
+    jump = {
+        "commodity_code": "HRC",
+        "source": "mysteel",
+        "quoted_at": "2020-03-09T05:00:00Z",
+        "price": "8000",
+        "currency": "CNY",
+        "unit": "t",
+    }
+    price = ok(loader.post("/api/v1/prices", json={"items": [{**jump, "tax_inclusive": False, "synthetic": True}]}), 201)["items"][0]
+    vouched = ok(loader.post(f"/api/v1/prices/{price['price_id']}/overrides", json={"reason": "seen"}), 201)
+    more = {"commodity_code": "HRC", "kind": "GRADE", "applies_to": "Q345B", "share": "0.03", "valid_from": "2020-03-09", "reason": "x"}
+    differential = ok(loader.post("/api/v1/price-differentials", json=more), 201)
+    entries = ok(loader.get("/api/v1/facilities/FAC-1/ledger"))["items"]
+    drawn = next(e["entry_no"] for e in entries if e["kind"] == "DRAWDOWN")
+    wrong = ok(loader.post("/api/v1/facilities/FAC-1/corrections", json={"entry_no": drawn, "reason": "x"}), 201)
+    certificate = ok(loader.post("/api/v1/facilities/FAC-1/certificates", json={}), 201)
     tag = ok(loader.get("/api/v1/goods/COIL-0001"))["tags"][0]["tag_epc"]
     return {
         "party_id": "BORROWER",
@@ -112,6 +134,11 @@ def ids(api: ApiServer, pool: Pool) -> dict[str, str]:
         "hold_id": held["hold_id"],
         "call_id": found[0],
         "case_id": found[1],
+        "price_id": price["price_id"],
+        "override_id": vouched["override_id"],
+        "differential_id": differential["differential_id"],
+        "correction_id": wrong["correction_id"],
+        "certificate_id": certificate["certificate_id"],
     }
 
 

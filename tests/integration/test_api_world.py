@@ -150,6 +150,7 @@ def test_money_moves_once_per_key_and_shows_in_the_ledger(api: ApiServer) -> Non
         "amount": "100000.00",
         "currency": "CNY",
         "happened_at": "2020-03-06T02:00:00Z",
+        "already_paid": True,
         "reason": "first drawing",
     }
     first = loader.post("/api/v1/cash-movements", json=cash, headers={"Idempotency-Key": "draw-1"})

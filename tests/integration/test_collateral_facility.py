@@ -150,8 +150,9 @@ def test_drawdown_fits_the_availability_to_the_fen(world: World) -> None:
     assert position(world.pool, "F-1", NOW).availability == 0
 
 
-def test_drawdown_of_an_earlier_day_is_a_fact_and_recorded(world: World) -> None:
-    entry = facilities.post_cash(world.pool, cash(CashKind.DRAWDOWN, "900000", happened_at=NOW - timedelta(days=5)), "loader", NOW)
+def test_drawdown_that_was_already_paid_is_a_fact_and_recorded(world: World) -> None:
+    before = cash(CashKind.DRAWDOWN, "900000", happened_at=NOW - timedelta(days=5), already_paid=True)
+    entry = facilities.post_cash(world.pool, before, "loader", NOW)
     assert entry.balance.principal == Decimal(900000)
     with pytest.raises(RejectedInput):
         facilities.post_cash(world.pool, cash(CashKind.FEE, "1", happened_at=NOW + timedelta(days=1)), "loader", NOW)

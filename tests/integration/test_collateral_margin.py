@@ -113,7 +113,7 @@ def test_gap_through_two_lines_drafts_a_case_at_once(world: World) -> None:
     world.price("3200", NOW + HOUR, source="SHFE")  # a jump: waits for a second source
     assert position(world.pool, "F-1", NOW + HOUR).line_state is LineState.OK
     price_id = world.scalar("SELECT price_id FROM price_quote WHERE status = 'QUARANTINED'")
-    registry.accept_price(world.pool, price_id, "officer", "seen on the exchange", NOW + HOUR)
+    world.vouch(price_id, NOW + HOUR)
     outcome = mark(world, NOW + HOUR)
     assert (outcome.state, outcome.action, outcome.call) == (LineState.DISPOSAL, "disposal_drafted", None)
     case = outcome.disposal
@@ -182,6 +182,7 @@ def test_goods_not_seen_yet_are_pending_and_raise_no_call_in_their_first_day(wor
         reason="taken over",
         idempotency_key="old",
         happened_at=NOW - timedelta(days=9),
+        already_paid=True,
     )
     facilities.post_cash(world.pool, old_loan, "loader", NOW)
     p = position(world.pool, "F-2", NOW + HOUR)

@@ -213,10 +213,12 @@ def test_jump_without_a_second_source_waits_for_a_person(world: World) -> None:
     registry.record_prices(world.pool, [brent("EIA", "2020-03-05", "51.29")], NOW)
     held = registry.record_prices(world.pool, [brent("EIA", "2020-03-06", "41.00")], NOW)[0]
     assert held.status is PriceStatus.QUARANTINED
-    freed = registry.accept_price(world.pool, held.price_id, "officer", "seen on the exchange", NOW)
-    assert freed.status is PriceStatus.ACCEPTED
-    with pytest.raises(WrongState):
-        registry.accept_price(world.pool, held.price_id, "officer", "again", NOW)
+    used = world.vouch(held.price_id, NOW)
+    assert used != held.price_id, "a market quote: the tenant vouches for itself and gets a copy of its own"
+    assert world.scalar("SELECT tenant_id FROM price_quote WHERE price_id = %s AND status = 'ACCEPTED'", used) == TENANT
+    assert world.scalar("SELECT status FROM price_quote WHERE price_id = %s", held.price_id) == "QUARANTINED"
+    with pytest.raises(EntryConflict):
+        world.vouch(held.price_id, NOW)
 
 
 def test_negative_price_is_kept_as_refused(world: World) -> None:

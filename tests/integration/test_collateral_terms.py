@@ -37,7 +37,7 @@ def mixed(world: World) -> tuple[list[str], list[str]]:
         FacilityCommodity(commodity_code=code, advance_rate=Decimal(rate), primary_source="SHFE")
         for code, rate in (("HRC", "0.80"), ("HRC-OLD", "0.50"))
     )
-    facilities.open_facility(world.pool, facility("F-2", advance_rate=Decimal("0.80"), commodities=terms), "loader", NOW)
+    facilities.open_facility(world.pool, facility("F-2", product="GENERAL", advance_rate=Decimal("0.80"), commodities=terms), "loader", NOW)
     good, poor = world.coils(1, 10), world.coils(11, 10, commodity_code="HRC-OLD")
     world.pledged(good + poor, "F-2")
     return good, poor
