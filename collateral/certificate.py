@@ -108,7 +108,7 @@ def ineligible(pool: PoolValue) -> list[dict[str, Any]]:
 
 
 def _prices(basis: Basis) -> list[dict[str, Any]]:
-    lines = []
+    lines: list[dict[str, Any]] = []
     for code in sorted({u.commodity_code for u in basis.units}):
         price, term = basis.pool.prices.get(code), basis.book.terms.get(code)
         if price is None or term is None:

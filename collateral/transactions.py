@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection, errors
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from collateral.errors import EntryConflict, RejectedInput, SamePersonRefused, StoreUnavailable
@@ -30,17 +31,19 @@ _SAME_PERSON = (
 def in_transaction(pool: ConnectionPool[Connection[Any]], work: Callable[[Connection[Any]], T], *, one_instant: bool = False) -> T:
     """Run work in a transaction and commit. Serialization failures and deadlocks are tried again, a bounded number of times.
 
-    one_instant: all statements see the store as it was at the first (REPEATABLE READ); not inside another transaction.
+    one_instant: all statements see the store as it was at the first (REPEATABLE READ). Inside another transaction that one's isolation holds.
 
     work may run several times: it must do nothing but talk to the connection. Raises StoreUnavailable when the store cannot be reached or stays
     contended, RejectedInput or EntryConflict where a constraint refused.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
-            with pool.connection() as conn, conn.transaction():
-                if one_instant:
-                    conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                return work(conn)
+            with pool.connection() as conn:
+                joined = conn.info.transaction_status is not TransactionStatus.IDLE
+                with conn.transaction():
+                    if one_instant and not joined:
+                        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    return work(conn)
         except (errors.SerializationFailure, errors.DeadlockDetected) as exc:
             if attempt == ATTEMPTS_MAX:
                 raise StoreUnavailable(f"the store stayed contended through {attempt} attempts", attempts=attempt) from exc

@@ -283,7 +283,8 @@ def _value_unit(unit: PledgedUnit, term: CommodityTerms, price: PickedPrice, cur
     invoice = None
     if unit.invoice_unit_price is not None and unit.invoice_currency == currency:
         invoice = unit.invoice_unit_price / Quantity(Decimal(1), Unit(unit.unit)).in_unit(Unit(term.unit)).amount
-    reference, applied = price.per_unit, ()
+    reference = price.per_unit
+    applied: tuple[str, ...] = ()
     if differentials:
         reference, applied = adjusted(reference, {kind: unit.mark(kind) for kind in KINDS}, differentials, currency)
     per_unit = unit_price(reference, term, invoice)

@@ -18,6 +18,7 @@ from collateral.lines import Lines
 from collateral.margin import CLEAR_MARKS, next_state
 from collateral.model import Balance, LineState, Valuation
 from collateral.prices import NoPrice, PickedPrice, Quote, pick
+from collateral.registry_store import many
 from collateral.transactions import in_transaction
 from collateral.valuation import PledgedUnit, PoolValue, Standing, UnitValue, fen, standing, value_pool
 from collateral.valuation_store import FacilityBook, Mark, Quotes
@@ -132,11 +133,11 @@ def restate_past_days(pool: Pool, now: datetime, tenant_id: str | None = None) -
     params = {"came_since": now - timedelta(days=LATE_DAYS), "now": now, "until": today, "tenant_id": tenant_id, "limit": RESTATED_MAX}
 
     def work(conn: Connection[Any]) -> list[dict[str, Any]]:
-        [late] = store.many(conn, store.Q["oldest_late_price"], params)
+        [late] = many(conn, store.Q["oldest_late_price"], params)
         if late["quoted_at"] is None:
             return []
         since = max(late["quoted_at"], now - timedelta(days=RESTATE_DAYS))
-        return store.many(conn, store.Q["marks_to_restate"], {**params, "since": since})
+        return many(conn, store.Q["marks_to_restate"], {**params, "since": since})
 
     due = in_transaction(pool, work)
     return [value_facility(pool, d["facility_id"], d["as_of"], "PRICE", restates=(d["valuation_id"], now)) for d in due]
