@@ -57,7 +57,7 @@ def _heat(chance: Random, letter: str) -> str:
 
 def _invoiced(seed: int, code: str, chance: Random) -> Decimal:
     """Bought a little above today's market, so that the market decides the value."""
-    return (market.start_price(seed, code) * Decimal(repr(round(chance.uniform(1.02, 1.06), 4)))).quantize(Decimal("0.01"))
+    return (market.start_price(seed, code) * Decimal(repr(round(chance.uniform(1.01, 1.03), 4)))).quantize(Decimal("0.01"))
 
 
 def stock(seed: int, size: Decimal = Decimal(1)) -> tuple[Goods, ...]:
