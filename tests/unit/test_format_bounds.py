@@ -203,6 +203,7 @@ HUGE: dict[str, Callable[[], bytes]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", HUGE)
 def test_ten_million_bytes_take_bounded_time_and_memory(shape: str) -> None:
     payload = HUGE[shape]()
