@@ -74,7 +74,7 @@ def test_a_killed_run_takes_debootstrap_with_it_and_the_next_one_starts_afresh(t
 
 
 def test_what_a_killed_run_left_working_is_waited_for(tmp_path: Path, play: Callable[[str], Path]) -> None:
-    play(f'touch "$part/half"; (trap "" TERM; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; touch {tmp_path}/ended) & wait')
+    play(f'(trap "" TERM; touch "$part/half"; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; touch {tmp_path}/ended) & wait')
     cache = tmp_path / "cache"
     killed = asking(cache)
     until((cache / f"{NAME}.part" / "half").exists)
