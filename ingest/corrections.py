@@ -99,8 +99,13 @@ def retell(
         return set(), []
     starts = [{"tag_epc": epc, "from_": o.reading.observed_at} for epc, o in first.items()]
     anchors: dict[str, tuple[Any, ...]] = {row[0]: row for row in _rows(conn, "anchors", starts)}
-    told_from = {epc: anchors[epc][2] if epc in anchors else o.reading.observed_at - NO_ANCHOR_LOOKBACK for epc, o in first.items()}
-    since = [{"tag_epc": epc, "since": at} for epc, at in told_from.items()]
+    decided = {  # the read that each history starts after; reads of one instant have one order
+        epc: (anchors[epc][2], anchors[epc][8].get("to_device_id", anchors[epc][5]), anchors[epc][8].get("antenna", 0))
+        if epc in anchors
+        else (o.reading.observed_at - NO_ANCHOR_LOOKBACK, "", 0)
+        for epc, o in first.items()
+    }
+    since = [{"tag_epc": epc, "since": at, "device_id": device, "antenna": antenna} for epc, (at, device, antenna) in decided.items()]
     reads: defaultdict[str, list[Observation]] = defaultdict(list)
     for row in _rows(conn, "reads_since", since, foreign=FOREIGN_TAG):
         kept = _observation(registry, row)
@@ -113,10 +118,7 @@ def retell(
     for epc, o in first.items():
         anchor = anchors.get(epc)
         start = None if anchor is None else _start(registry, anchor)
-        found = reads[epc]
-        if anchor is not None:
-            decided = (anchor[2], anchor[8].get("to_device_id", anchor[5]), anchor[8].get("antenna", 0))
-            found = [r for r in found if (r.reading.observed_at, r.device.device_id, r.reading.antenna) > decided]
+        found = [r for r in reads[epc] if (r.reading.observed_at, r.device.device_id, r.reading.antenna) > decided[epc]]
         state = states[epc]
         last = _last_seen(registry, state, found)
         derived_state, derived = history(start, [*found, *last], policy_of, place_of)

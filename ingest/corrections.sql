@@ -1,7 +1,7 @@
 -- What late messages change: movements told from incomplete data are taken back by rows that name them, and told again.
 
 -- name: anchors
--- Each tag's newest change of place, still upheld, that was decided before its first late read.
+-- Each tag's newest change of place, still upheld, that was decided before its first late read; of those of one instant the last that was told.
 SELECT n.tag_epc, a.movement_id, a.decided_at, a.occurred_at, a.goods_id, a.device_id, a.from_zone_id, a.to_zone_id, a.evidence
   FROM json_to_recordset(%(rows)s::json) AS n (tag_epc text, from_ timestamptz)
  CROSS JOIN LATERAL (
@@ -9,7 +9,8 @@ SELECT n.tag_epc, a.movement_id, a.decided_at, a.occurred_at, a.goods_id, a.devi
         WHERE m.tag_epc = n.tag_epc AND m.kind IN ('APPEARED', 'ZONE_CHANGE', 'SITE_CHANGE') AND m.occurred_at < n.from_
           AND coalesce((m.evidence->>'decided_at')::timestamptz, m.occurred_at) < n.from_
           AND NOT EXISTS (SELECT FROM movement c WHERE c.corrects = m.movement_id)
-        ORDER BY m.occurred_at DESC, m.movement_id DESC LIMIT 1) a;
+        ORDER BY decided_at DESC, coalesce(m.evidence->>'to_device_id', m.device_id) COLLATE "C" DESC,
+                 coalesce((m.evidence->>'antenna')::integer, 0) DESC, m.movement_id DESC LIMIT 1) a;
 
 -- name: reads_since
 -- Each tag's kept reads from an instant on, in the one order in which they are told.
@@ -18,14 +19,17 @@ SELECT o.tag_epc, o.observed_at, o.received_at, o.device_id, o.antenna, o.event_
   FROM json_to_recordset(%(rows)s::json) AS n (tag_epc text, since timestamptz)
   JOIN observation o ON o.tag_epc = n.tag_epc AND o.observed_at >= n.since
  WHERE NOT o.flags @> ARRAY[%(foreign)s::text]
- ORDER BY o.tag_epc, o.observed_at, o.device_id, o.antenna, o.event_key;
+ ORDER BY o.tag_epc, o.observed_at, o.device_id COLLATE "C", o.antenna, o.event_key;
 
 -- name: told_since
--- Movements of each tag after an instant that are still upheld.
+-- Movements of each tag that were decided by reads after a read, in the order in which reads are told, and are still upheld.
 SELECT n.tag_epc, m.movement_id, m.occurred_at, m.received_at, m.kind, m.device_id, m.tag_epc, m.goods_id, m.vehicle_plate, m.from_zone_id, m.to_zone_id
-  FROM json_to_recordset(%(rows)s::json) AS n (tag_epc text, since timestamptz)
-  JOIN movement m ON m.tag_epc = n.tag_epc AND m.occurred_at > n.since AND m.kind IN ('APPEARED', 'ZONE_CHANGE', 'SITE_CHANGE', 'TID_MISMATCH')
- WHERE NOT EXISTS (SELECT FROM movement c WHERE c.corrects = m.movement_id);
+  FROM json_to_recordset(%(rows)s::json) AS n (tag_epc text, since timestamptz, device_id text, antenna integer)
+  JOIN movement m ON m.tag_epc = n.tag_epc AND m.occurred_at >= n.since AND m.kind IN ('APPEARED', 'ZONE_CHANGE', 'SITE_CHANGE', 'TID_MISMATCH')
+   AND (coalesce((m.evidence->>'decided_at')::timestamptz, m.occurred_at), coalesce(m.evidence->>'to_device_id', m.device_id) COLLATE "C",
+        coalesce((m.evidence->>'antenna')::integer, 0)) > (n.since, n.device_id COLLATE "C", n.antenna)
+ WHERE NOT EXISTS (SELECT FROM movement c WHERE c.corrects = m.movement_id)
+ ORDER BY n.tag_epc, m.occurred_at, m.movement_id;
 
 -- name: passages_told
 -- Gate passages of these goods around these times that are still upheld.

@@ -323,3 +323,19 @@ def test_a_zone_is_not_observable_while_its_reader_was_away(bench: Bench) -> Non
     assert [(g.from_at - T0, g.until_at - T0, g.reason) for g in found.blind] == [(hour * 17 / 4, 8 * hour, Blind.READER_OUTAGE)]
     assert [g.reason for g in nobody.blind] == [Blind.NO_READER]
     assert not_seen(T0, found) is NotSeen.NOT_OBSERVABLE
+
+
+def test_two_changes_of_one_instant_are_told_once_however_late_more_comes(bench: Bench) -> None:
+    numbers = range(1, 20)
+    instants = {n: T0 + (7 * n % 19 + 1) * 10 * S for n in numbers}  # many in one batch, not in order of time
+    bench.put(*(reads("R-METAL-1", n, read(n, ant=0), at=T0) for n in numbers))
+    bench.put(*(reads("R-METAL-1", 100 + n, read(n, ant=0), at=T0 + 300 * S) for n in numbers))
+    for later, number in ((0, 200), (1, 400), (2, 600)):
+        pairs = [(n, device, ant) for n in numbers for device, ant in (("R-BAY-1", 9), ("R-GATE-1", 4))]
+        bench.put(*(reads(device, number + n, read(n, ant=ant), at=instants[n] + later * S) for n, device, ant in pairs))
+    told = (
+        "SELECT tag_epc, occurred_at, kind, from_zone_id, to_zone_id, count(*) FROM movement WHERE corrects IS NULL GROUP BY 1, 2, 3, 4, 5"
+    )
+    found = bench.rows(told)
+    assert len(found) >= 3 * len(numbers)
+    assert [row for row in found if row[5] != 1] == []
