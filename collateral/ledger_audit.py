@@ -7,9 +7,12 @@ found, the entry and its lines are named together: then more than one value was 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 
@@ -63,16 +66,33 @@ class Book:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """One row that does not agree with the rest: table, key of the row, and what is wrong with it."""
+class SealedEvent:
+    """A receipt_event row, with how its receipt stands (None = there is no such receipt)."""
 
-    facility_id: str
+    receipt_no: str
+    event_no: int
+    kind: str
+    state: str
+    happened_at: datetime
+    actor: str
+    asked_by: str | None
+    content: str
+    prev_hash: str
+    hash: str
+    stands: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """One row that does not agree with the rest: whose book it is in (a facility, or receipts), table, key of the row, and what is wrong."""
+
+    book: str
     table: str
     row: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.facility_id}: {self.table} {self.row}: {self.what}"
+        return f"{self.book}: {self.table} {self.row}: {self.what}"
 
 
 def faults(book: Book) -> list[Fault]:
@@ -289,12 +309,45 @@ def _accruals(book: Book) -> Iterator[Fault]:
             yield _fault(book, "interest_accrual", str(row.entry_id), what)
 
 
+def receipt_faults(events: Sequence[SealedEvent]) -> list[Fault]:
+    """Every row at fault in the chains of receipts; events in the order of receipt and number."""
+    found: list[Fault] = []
+    number, head = 0, GENESIS
+    for place, event in enumerate(events):
+        if place == 0 or events[place - 1].receipt_no != event.receipt_no:
+            number, head = 0, GENESIS
+        row = f"{event.receipt_no}/{event.event_no}"
+        for missing in range(number + 1, event.event_no):
+            found.append(Fault(book="receipts", table="receipt_event", row=f"{event.receipt_no}/{missing}", what="is missing"))
+        wrong = [f"{name} is {is_now}, its sealed content says {said}" for name, is_now, said in _unlike_content(event)]
+        if hashlib.sha256((event.prev_hash + event.content).encode()).hexdigest() != event.hash:
+            wrong.append("its content does not give its hash")
+        if event.prev_hash != head and event.event_no == number + 1:
+            wrong.append("does not name the hash of the event before it: this row or the one before was changed")
+        last = place + 1 == len(events) or events[place + 1].receipt_no != event.receipt_no
+        found += [Fault(book="receipts", table="receipt_event", row=row, what=what) for what in wrong]
+        if last and event.stands != event.state:
+            what = f"is {event.stands or 'gone'}, its last event left it {event.state}"
+            found.append(Fault(book="receipts", table="warehouse_receipt", row=event.receipt_no, what=what))
+        number, head = event.event_no, event.hash
+    return found
+
+
+def _unlike_content(event: SealedEvent) -> Iterator[tuple[str, object, object]]:
+    said = json.loads(event.content)
+    for name in ("receipt_no", "event_no", "kind", "state", "actor", "asked_by"):
+        if said.get(name) != getattr(event, name):
+            yield name, getattr(event, name), said.get(name)
+    if datetime.fromisoformat(said["happened_at"]) != event.happened_at:
+        yield "happened_at", event.happened_at.isoformat(), said["happened_at"]
+
+
 def _row(booked: BookedEntry) -> str:
     return f"{booked.entry_id} (entry {booked.entry.entry_no})"
 
 
 def _fault(book: Book, table: str, row: str, what: str) -> Fault:
-    return Fault(facility_id=book.facility_id, table=table, row=row, what=what)
+    return Fault(book=book.facility_id, table=table, row=row, what=what)
 
 
 def _plain(value: Decimal) -> str:

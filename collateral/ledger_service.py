@@ -9,7 +9,8 @@ from psycopg import Connection
 from collateral import facility_store as store
 from collateral.errors import NotFound
 from collateral.ledger import chain_faults
-from collateral.ledger_audit import Fault, faults
+from collateral.ledger_audit import Fault, SealedEvent, faults, receipt_faults
+from collateral.receipt_service import chains
 from collateral.registry_store import many
 from collateral.transactions import in_transaction
 from db.pool import Pool
@@ -49,3 +50,9 @@ def audit(pool: Pool, facility_id: str | None = None) -> tuple[int, list[Fault]]
     for one_id in ids:
         found += faults(in_transaction(pool, lambda conn, one_id=one_id: store.booked(conn, one_id), one_instant=True))  # type: ignore[misc]
     return len(ids), found
+
+
+def audit_receipts(pool: Pool) -> tuple[int, list[Fault]]:
+    """How many receipts have a chain of events, and every row of these that is at fault."""
+    events = [SealedEvent(**row) for row in in_transaction(pool, chains, one_instant=True)]
+    return len({e.receipt_no for e in events}), receipt_faults(events)

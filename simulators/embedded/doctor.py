@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from collateral.ledger_audit import Fault
-from collateral.ledger_service import audit, verify_all_chains
+from collateral.ledger_service import audit, audit_receipts, verify_all_chains
 from db.edition import detect_installed
 from db.migrate import pending
 from db.pool import open_pool
@@ -135,9 +135,10 @@ def _ledger(database_url: str) -> Check:
 
 
 def audit_ledger(database_url: str, facility_id: str | None) -> tuple[int, list[Fault]]:
-    """How many books were audited and every row at fault. Reads only. Raises StoreUnavailable, NotFound."""
+    """How many books were audited and every row at fault; all of them: the chains of receipts too. Reads only. Raises StoreUnavailable, NotFound."""
     pool = open_pool(database_url, name="doctor", size_max=2, connect_wait_s=10)
     try:
-        return audit(pool, facility_id)
+        books, found = audit(pool, facility_id)
+        return books, found if facility_id is not None else [*found, *audit_receipts(pool)[1]]
     finally:
         pool.close()
