@@ -217,6 +217,10 @@ def replay(
 @app.command()
 def doctor(
     data_dir: Annotated[Path | None, typer.Option(help="The data directory of an embedded stack to look at")] = None,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Audit the book instead: name each row that does not agree with the rest")
+    ] = False,
+    facility: Annotated[str | None, typer.Option(help="With --ledger: only this facility's book")] = None,
 ) -> None:
     """Check store, migrations, clock, disk, broker, certificates and ledger, and say how to mend each. Exit code 1 when something is wrong."""
     from simulators.embedded.doctor import Verdict, examine
@@ -230,6 +234,9 @@ def doctor(
     here = running_stack(data_dir) if settings.database_url is None else {}
     database_url = settings.database_url.get_secret_value() if settings.database_url else here.get("postgres")
     mqtt_url = settings.mqtt_url.get_secret_value() if settings.mqtt_url else here.get("monitor")
+    if ledger:
+        _audit_ledger(database_url, facility)
+        return
     folder = data_dir or (Path(here["data_dir"]) if "data_dir" in here else None)
     checks = examine(database_url, mqtt_url, folder)
     for check in checks:
@@ -237,6 +244,24 @@ def doctor(
         if check.mend:
             typer.echo(f"{'':<12}{'':<14}-> {check.mend}")
     if any(check.verdict is Verdict.WRONG for check in checks):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _audit_ledger(database_url: str | None, facility: str | None) -> None:
+    from collateral.errors import ChuantouError
+    from simulators.embedded.doctor import audit_ledger
+
+    if not database_url:
+        _fail("no store is named: set CHUANTOU_DATABASE_URL or CHUANTOU_DATABASE_URL_FILE, or start `chuantou up`", EXIT_MISCONFIGURED)
+    try:
+        looked_at, faults = audit_ledger(database_url, facility)
+    except ChuantouError as exc:
+        _fail(str(exc), EXIT_FAILED)
+    for fault in faults:
+        typer.echo(str(fault))
+    typer.echo(f"{looked_at} books: " + (f"{len(faults)} rows at fault" if faults else "hash chains, balances, money and goods agree"))
+    if faults:
+        typer.echo("-> stop posting, keep the database as it is, and compare these rows with the last backup")
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -34,6 +34,7 @@ from api.routes import (
     master,
     observing,
     pricing,
+    receipts,
     stream,
     watch,
 )
@@ -82,6 +83,7 @@ def create_app(parts: Parts, *, body_bytes_max: int = 8_388_608, https: bool = F
         dead_letters,
         intake,
         goods,
+        receipts,
         lending,
         credit,
         pricing,

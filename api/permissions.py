@@ -54,6 +54,10 @@ class Permission(StrEnum):
     INGEST_POST = "ingest.post"
     DEAD_LETTER_WORK = "dead_letter.work"
     HOLD_PLACE = "hold.place"
+    RECEIPT_RECORD = "receipt.record"
+    RECEIPT_FREEZE = "receipt.freeze"
+    RECEIPT_ASK = "receipt.ask"
+    RECEIPT_DECIDE = "receipt.decide"
     EPCIS_CAPTURE = "epcis.capture"
     EPCIS_PLACE = "epcis.place"
     EPCIS_QUERY = "epcis.query"
@@ -94,6 +98,10 @@ MATRIX: MappingProxyType[Permission, frozenset[Role]] = MappingProxyType(
         Permission.INGEST_POST: frozenset({_R.SYSTEM, _R.DEVICE_ADMIN}),
         Permission.DEAD_LETTER_WORK: frozenset({_R.DEVICE_ADMIN, _R.SYSTEM}),
         Permission.HOLD_PLACE: frozenset({_R.AUDITOR, _R.RISK_OFFICER}),
+        Permission.RECEIPT_RECORD: frozenset({_R.SYSTEM, _R.WAREHOUSE_OPERATOR}),
+        Permission.RECEIPT_FREEZE: frozenset({_R.WAREHOUSE_OPERATOR, _R.RISK_OFFICER}),
+        Permission.RECEIPT_ASK: frozenset({_R.WAREHOUSE_OPERATOR, _R.RISK_OFFICER}),
+        Permission.RECEIPT_DECIDE: frozenset({_R.APPROVER}),
         Permission.EPCIS_CAPTURE: frozenset({_R.SYSTEM, _R.DEVICE_ADMIN}),
         Permission.EPCIS_PLACE: frozenset({_R.SYSTEM}),
         Permission.EPCIS_QUERY: frozenset(Role),

@@ -127,6 +127,35 @@ SELECT receipt_no, warehouse_id, depositor_party_id, keeper_party_id, issued_at,
 /*? after_0 */   AND receipt_no > %(after_0)s
  ORDER BY receipt_no LIMIT %(limit)s;
 
+-- name: receipt_life
+-- Who holds a receipt, what lies under it now, what came before and after it.
+SELECT coalesce(r.holder_party_id, r.depositor_party_id) AS holder_party_id, r.endorsee_party_id,
+       ARRAY(SELECT goods_id FROM receipt_item i WHERE i.receipt_no = r.receipt_no AND i.ended_at IS NULL ORDER BY 1) AS live_goods_ids,
+       ARRAY(SELECT old_receipt_no FROM receipt_succession s WHERE s.new_receipt_no = r.receipt_no ORDER BY 1) AS predecessors,
+       ARRAY(SELECT new_receipt_no FROM receipt_succession s WHERE s.old_receipt_no = r.receipt_no ORDER BY 1) AS successors
+  FROM warehouse_receipt r WHERE r.receipt_no = %(id)s;
+
+-- name: receipt_elements
+-- The mandatory elements of a receipt.
+SELECT depositor_name, depositor_address, goods_name, quantity, unit, quality, packing, pieces, marks, shrinkage_standard, storage_place, storage_from,
+       storage_to, storage_fee, insurer, insurance_from, issuer_name, issue_place, keeper_signatory, electronic
+  FROM receipt_elements WHERE receipt_no = %(id)s;
+
+-- name: receipt_events
+-- The life of a receipt.
+SELECT event_no, kind, state, happened_at, actor, asked_by, content, prev_hash, hash FROM receipt_event WHERE receipt_no = %(id)s ORDER BY event_no;
+
+-- name: receipt_orders
+-- What was asked to be done with receipts, newest first.
+SELECT order_id, kind, receipt_nos, request, reason, status, proposed_by, proposed_at, decided_by, decided_at
+  FROM receipt_order
+ WHERE tenant_id = %(tenant)s
+/*? id */   AND order_id = %(id)s
+/*? status */   AND status = %(status)s
+/*? kind */   AND kind = %(kind)s
+/*? after_0 */   AND (proposed_at, order_id) < (%(after_0)s, %(after_1)s)
+ ORDER BY proposed_at DESC, order_id DESC LIMIT %(limit)s;
+
 -- name: trips
 -- Trips, newest first.
 SELECT trip_id, vehicle_plate, device_id, waybill_document_id, origin_warehouse_id, destination_warehouse_id, corridor, corridor_buffer_m,

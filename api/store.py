@@ -81,6 +81,7 @@ NEWEST_OVERRIDE = SortKey("price_overrides", ("proposed_at", "override_id"), (da
 NEWEST_DIFFERENTIAL = SortKey("price_differentials", ("proposed_at", "differential_id"), (datetime, str))
 NEWEST_CORRECTION = SortKey("corrections", ("proposed_at", "correction_id"), (datetime, str))
 NEWEST_CERTIFICATE = SortKey("certificates", ("as_of", "certificate_id"), (datetime, str))
+NEWEST_RECEIPT_ORDER = SortKey("receipt_orders", ("proposed_at", "order_id"), (datetime, str))
 NEWEST_LETTER = SortKey("dead_letters", ("last_received_at", "dead_letter_id"), (datetime, int))
 NEWEST_HOLD = SortKey("legal_holds", ("placed_at", "hold_id"), (datetime, str))
 QUARANTINED = SortKey("quarantine", ("device_id",), (str,))

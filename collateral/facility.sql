@@ -83,6 +83,20 @@ SELECT e.entry_id, e.facility_id, e.entry_no, e.kind, e.happened_at, e.recorded_
 SELECT p.entry_id, p.account, p.amount, p.unit, p.goods_id FROM ledger_posting p JOIN ledger_entry e USING (entry_id)
  WHERE e.facility_id = %(facility_id)s ORDER BY p.entry_id, p.line_no;
 
+-- name: numbered_postings
+-- The lines of a facility's book in order, with their numbers.
+SELECT p.entry_id, p.line_no, p.account, p.amount, p.unit, p.goods_id FROM ledger_posting p JOIN ledger_entry e USING (entry_id)
+ WHERE e.facility_id = %(facility_id)s ORDER BY p.entry_id, p.line_no;
+
+-- name: held_units
+-- Live pledged goods of a facility beside what the registry says of them.
+SELECT i.pledge_id, i.goods_id, i.quantity, i.unit, g.quantity AS registered_quantity, g.unit AS registered_unit
+  FROM pledge_item i JOIN goods_unit g USING (goods_id) WHERE i.facility_id = %(facility_id)s AND i.released_at IS NULL ORDER BY i.pledge_id, i.goods_id;
+
+-- name: accrual_rows
+-- Interest that a facility's entries are said to have posted.
+SELECT entry_id, posted FROM interest_accrual WHERE facility_id = %(facility_id)s ORDER BY entry_id;
+
 -- name: balance
 -- The money kept for a facility.
 SELECT facility_id, currency, principal, interest, fees, cash_margin, last_entry_no, last_hash FROM facility_balance WHERE facility_id = %(facility_id)s;

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from collateral import ledger
 from collateral.calendar import business_date
 from collateral.errors import EntryConflict, NotFound
+from collateral.ledger_audit import AccruedRow, Book, BookedEntry, HeldUnit
 from collateral.model import Balance, Outcome, Pledge, PostedEntry, ReleaseOrder
 from collateral.registry_store import many, notify, one
 from db.sql import load_queries
@@ -131,6 +132,27 @@ def book(conn: Connection[Any], facility_id: str) -> tuple[list[ledger.Entry], B
     ]
     row = one(conn, Q["balance"], {"facility_id": facility_id})
     return entries, None if row is None else balance_from_row(row)
+
+
+def booked(conn: Connection[Any], facility_id: str) -> Book:
+    """A facility's book with its rows' keys, and what is kept beside it, for the audit."""
+    params = {"facility_id": facility_id}
+    lines: dict[int, list[tuple[int, ledger.Posting]]] = {}
+    for p in many(conn, Q["numbered_postings"], params):
+        lines.setdefault(p.pop("entry_id"), []).append((p.pop("line_no"), ledger.Posting(**p)))
+    entries = []
+    for row in many(conn, Q["entries"], params):
+        of_entry = lines.get(row["entry_id"], [])
+        said = ledger.Entry(**{k: v for k, v in row.items() if k != "entry_id"}, postings=tuple(p for _, p in of_entry))
+        entries.append(BookedEntry(entry_id=row["entry_id"], entry=said, line_nos=tuple(n for n, _ in of_entry)))
+    balance = one(conn, Q["balance"], params)
+    return Book(
+        facility_id=facility_id,
+        entries=entries,
+        balance=None if balance is None else balance_from_row(balance),
+        held=[HeldUnit(**row) for row in many(conn, Q["held_units"], params)],
+        accruals=[AccruedRow(**row) for row in many(conn, Q["accrual_rows"], params)],
+    )
 
 
 def pledge(conn: Connection[Any], tenant_id: str, pledge_id: str) -> Pledge:

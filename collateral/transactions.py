@@ -25,6 +25,7 @@ _SAME_PERSON = (
     "price_override_by_two",
     "price_differential_by_two",
     "ledger_correction_by_two",
+    "receipt_order_by_two",
 )
 
 

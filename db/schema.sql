@@ -48,6 +48,50 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION public.receipt_item_ends_once() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'DELETE' OR OLD.ended_at IS NOT NULL OR (NEW.receipt_no, NEW.goods_id) <> (OLD.receipt_no, OLD.goods_id) THEN
+    RAISE EXCEPTION 'unit % under receipt %: the link ends once and stays on record', OLD.goods_id, OLD.receipt_no USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION public.receipt_quantity_is_of_its_goods() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE lies numeric;
+BEGIN
+  SELECT sum(g.quantity) FILTER (WHERE g.unit = NEW.unit) INTO lies
+    FROM receipt_item i JOIN goods_unit g USING (goods_id) WHERE i.receipt_no = NEW.receipt_no AND i.ended_at IS NULL
+  HAVING count(*) FILTER (WHERE g.unit <> NEW.unit) = 0;
+  IF lies IS DISTINCT FROM NEW.quantity THEN
+    RAISE EXCEPTION 'receipt % says % %, its units are %', NEW.receipt_no, NEW.quantity, NEW.unit, coalesce(lies::text, 'of another unit')
+      USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION public.receipt_succession_conserves() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE lost text;
+BEGIN
+  WITH before AS (
+    SELECT i.goods_id FROM receipt_item i
+     WHERE i.receipt_no IN (SELECT old_receipt_no FROM receipt_succession WHERE new_receipt_no = NEW.new_receipt_no) AND i.ended_at = NEW.happened_at
+  ), later AS (
+    SELECT i.goods_id FROM receipt_item i
+     WHERE i.receipt_no IN (SELECT new_receipt_no FROM receipt_succession WHERE old_receipt_no = NEW.old_receipt_no) AND i.ended_at IS NULL
+  )
+  SELECT coalesce(b.goods_id, l.goods_id) INTO lost FROM before b FULL JOIN later l USING (goods_id) WHERE b.goods_id IS NULL OR l.goods_id IS NULL LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'unit % does not lie under both % and what takes its place', lost, NEW.old_receipt_no USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1235,10 +1279,89 @@ CREATE TABLE public.receipt_check (
     CONSTRAINT receipt_check_attempts_check CHECK (((attempts >= 1) AND (attempts <= 100)))
 );
 
+CREATE TABLE public.receipt_elements (
+    receipt_no text NOT NULL,
+    depositor_name text NOT NULL,
+    depositor_address text NOT NULL,
+    goods_name text NOT NULL,
+    quantity numeric(18,6) NOT NULL,
+    unit text NOT NULL,
+    quality text NOT NULL,
+    packing text NOT NULL,
+    pieces integer NOT NULL,
+    marks text NOT NULL,
+    shrinkage_standard text NOT NULL,
+    storage_place text NOT NULL,
+    storage_from date NOT NULL,
+    storage_to date NOT NULL,
+    storage_fee numeric(20,2) NOT NULL,
+    insurer text NOT NULL,
+    insurance_from date NOT NULL,
+    issuer_name text NOT NULL,
+    issue_place text NOT NULL,
+    keeper_signatory text NOT NULL,
+    electronic boolean NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT receipt_elements_check CHECK ((storage_to > storage_from)),
+    CONSTRAINT receipt_elements_depositor_address_check CHECK ((depositor_address ~ '\S'::text)),
+    CONSTRAINT receipt_elements_depositor_name_check CHECK ((depositor_name ~ '\S'::text)),
+    CONSTRAINT receipt_elements_goods_name_check CHECK ((goods_name ~ '\S'::text)),
+    CONSTRAINT receipt_elements_insurer_check CHECK ((insurer ~ '\S'::text)),
+    CONSTRAINT receipt_elements_issue_place_check CHECK ((issue_place ~ '\S'::text)),
+    CONSTRAINT receipt_elements_issuer_name_check CHECK ((issuer_name ~ '\S'::text)),
+    CONSTRAINT receipt_elements_keeper_signatory_check CHECK ((keeper_signatory ~ '\S'::text)),
+    CONSTRAINT receipt_elements_marks_check CHECK ((marks ~ '\S'::text)),
+    CONSTRAINT receipt_elements_packing_check CHECK ((packing ~ '\S'::text)),
+    CONSTRAINT receipt_elements_pieces_check CHECK ((pieces > 0)),
+    CONSTRAINT receipt_elements_quality_check CHECK ((quality ~ '\S'::text)),
+    CONSTRAINT receipt_elements_quantity_check CHECK ((quantity > (0)::numeric)),
+    CONSTRAINT receipt_elements_shrinkage_standard_check CHECK ((shrinkage_standard ~ '\S'::text)),
+    CONSTRAINT receipt_elements_storage_fee_check CHECK ((storage_fee >= (0)::numeric)),
+    CONSTRAINT receipt_elements_storage_place_check CHECK ((storage_place ~ '\S'::text))
+);
+
+CREATE TABLE public.receipt_event (
+    receipt_no text NOT NULL,
+    event_no integer NOT NULL,
+    kind text NOT NULL,
+    state text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    asked_by text,
+    content text NOT NULL,
+    prev_hash text NOT NULL,
+    hash text NOT NULL,
+    CONSTRAINT receipt_event_check CHECK (((asked_by IS NULL) OR (asked_by <> actor))),
+    CONSTRAINT receipt_event_event_no_check CHECK ((event_no > 0)),
+    CONSTRAINT receipt_event_gives_its_hash CHECK ((hash = encode(sha256(convert_to((prev_hash || content), 'UTF8'::name)), 'hex'::text))),
+    CONSTRAINT receipt_event_kind_check CHECK ((kind = ANY (ARRAY['ISSUED'::text, 'PLEDGE_ENDORSED'::text, 'TRANSFERRED'::text, 'RETURNED'::text, 'FROZEN'::text, 'UNFROZEN'::text, 'SPLIT'::text, 'MERGED'::text, 'CANCELLED'::text]))),
+    CONSTRAINT receipt_event_state_check CHECK ((state = ANY (ARRAY['ISSUED'::text, 'ENDORSED'::text, 'FROZEN'::text, 'CANCELLED'::text])))
+);
+
 CREATE TABLE public.receipt_item (
     receipt_no text NOT NULL,
     goods_id text NOT NULL,
     ended_at timestamp with time zone
+);
+
+CREATE TABLE public.receipt_order (
+    order_id text NOT NULL,
+    tenant_id text NOT NULL,
+    kind text NOT NULL,
+    receipt_nos text[] NOT NULL,
+    request jsonb NOT NULL,
+    reason text NOT NULL,
+    status text NOT NULL,
+    proposed_by text NOT NULL,
+    proposed_at timestamp with time zone NOT NULL,
+    decided_by text,
+    decided_at timestamp with time zone,
+    CONSTRAINT receipt_order_by_two CHECK (((decided_by IS NULL) OR (decided_by <> proposed_by))),
+    CONSTRAINT receipt_order_check CHECK (((status = 'PROPOSED'::text) = (decided_by IS NULL))),
+    CONSTRAINT receipt_order_check1 CHECK (((kind = 'MERGE'::text) = (cardinality(receipt_nos) > 1))),
+    CONSTRAINT receipt_order_kind_check CHECK ((kind = ANY (ARRAY['ENDORSE'::text, 'UNFREEZE'::text, 'SPLIT'::text, 'MERGE'::text, 'CANCEL'::text]))),
+    CONSTRAINT receipt_order_receipt_nos_check CHECK ((cardinality(receipt_nos) > 0)),
+    CONSTRAINT receipt_order_status_check CHECK ((status = ANY (ARRAY['PROPOSED'::text, 'APPROVED'::text, 'REJECTED'::text])))
 );
 
 CREATE TABLE public.receipt_series (
@@ -1252,6 +1375,13 @@ CREATE TABLE public.receipt_series (
     recorded_at timestamp with time zone NOT NULL,
     CONSTRAINT receipt_series_check CHECK ((last_no >= first_no)),
     CONSTRAINT receipt_series_first_no_check CHECK ((first_no >= 0))
+);
+
+CREATE TABLE public.receipt_succession (
+    old_receipt_no text NOT NULL,
+    new_receipt_no text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    CONSTRAINT receipt_succession_check CHECK ((old_receipt_no <> new_receipt_no))
 );
 
 CREATE TABLE public.refused_command (
@@ -1633,7 +1763,13 @@ CREATE TABLE public.warehouse_receipt (
     content jsonb NOT NULL,
     content_hash text NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
+    holder_party_id text,
+    endorsee_party_id text,
+    frozen_from text,
+    CONSTRAINT receipt_endorsee_of_an_endorsed_one CHECK (((endorsee_party_id IS NULL) OR (state = 'ENDORSED'::text) OR (frozen_from = 'ENDORSED'::text))),
+    CONSTRAINT receipt_frozen_from_a_live_state CHECK (((frozen_from IS NULL) OR (state = 'FROZEN'::text))),
     CONSTRAINT warehouse_receipt_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT warehouse_receipt_frozen_from_check CHECK ((frozen_from = ANY (ARRAY['ISSUED'::text, 'ENDORSED'::text]))),
     CONSTRAINT warehouse_receipt_insured_amount_check CHECK ((insured_amount >= (0)::numeric)),
     CONSTRAINT warehouse_receipt_shrinkage_rate_check CHECK (((shrinkage_rate >= (0)::numeric) AND (shrinkage_rate < (1)::numeric))),
     CONSTRAINT warehouse_receipt_state_check CHECK ((state = ANY (ARRAY['ISSUED'::text, 'ENDORSED'::text, 'FROZEN'::text, 'CANCELLED'::text])))
@@ -1896,11 +2032,23 @@ ALTER TABLE ONLY public.read_policy
 ALTER TABLE ONLY public.receipt_check
     ADD CONSTRAINT receipt_check_pkey PRIMARY KEY (check_id);
 
+ALTER TABLE ONLY public.receipt_elements
+    ADD CONSTRAINT receipt_elements_pkey PRIMARY KEY (receipt_no);
+
+ALTER TABLE ONLY public.receipt_event
+    ADD CONSTRAINT receipt_event_pkey PRIMARY KEY (receipt_no, event_no);
+
 ALTER TABLE ONLY public.receipt_item
     ADD CONSTRAINT receipt_item_pkey PRIMARY KEY (receipt_no, goods_id);
 
+ALTER TABLE ONLY public.receipt_order
+    ADD CONSTRAINT receipt_order_pkey PRIMARY KEY (order_id);
+
 ALTER TABLE ONLY public.receipt_series
     ADD CONSTRAINT receipt_series_pkey PRIMARY KEY (series_id);
+
+ALTER TABLE ONLY public.receipt_succession
+    ADD CONSTRAINT receipt_succession_pkey PRIMARY KEY (old_receipt_no, new_receipt_no);
 
 ALTER TABLE ONLY public.refused_command
     ADD CONSTRAINT refused_command_pkey PRIMARY KEY (refusal_id);
@@ -2125,7 +2273,11 @@ CREATE INDEX price_quote_latest ON public.price_quote USING btree (commodity_cod
 
 CREATE INDEX receipt_check_receipt ON public.receipt_check USING btree (tenant_id, receipt_no, asked_at DESC);
 
+CREATE INDEX receipt_order_newest ON public.receipt_order USING btree (tenant_id, proposed_at DESC, order_id DESC);
+
 CREATE INDEX receipt_series_keeper ON public.receipt_series USING btree (keeper_party_id);
+
+CREATE INDEX receipt_succession_new ON public.receipt_succession USING btree (new_receipt_no);
 
 CREATE INDEX refused_command_recorded_xid ON public.refused_command USING btree (recorded_xid, refusal_id);
 
@@ -2200,6 +2352,18 @@ CREATE TRIGGER movement_append_only BEFORE DELETE OR UPDATE ON public.movement F
 CREATE TRIGGER price_quote_stays BEFORE UPDATE ON public.price_quote FOR EACH ROW EXECUTE FUNCTION public.price_quote_stays();
 
 CREATE TRIGGER read_policy_notify AFTER INSERT OR DELETE OR UPDATE ON public.read_policy FOR EACH STATEMENT EXECUTE FUNCTION public.registry_changed();
+
+CREATE TRIGGER receipt_elements_append_only BEFORE DELETE OR UPDATE ON public.receipt_elements FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER receipt_event_append_only BEFORE DELETE OR UPDATE ON public.receipt_event FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE TRIGGER receipt_item_ends_once BEFORE DELETE OR UPDATE ON public.receipt_item FOR EACH ROW EXECUTE FUNCTION public.receipt_item_ends_once();
+
+CREATE CONSTRAINT TRIGGER receipt_quantity_is_of_its_goods AFTER INSERT ON public.receipt_elements DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.receipt_quantity_is_of_its_goods();
+
+CREATE TRIGGER receipt_succession_append_only BEFORE DELETE OR UPDATE ON public.receipt_succession FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+
+CREATE CONSTRAINT TRIGGER receipt_succession_conserves AFTER INSERT ON public.receipt_succession DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.receipt_succession_conserves();
 
 CREATE TRIGGER refused_command_append_only BEFORE DELETE OR UPDATE ON public.refused_command FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
@@ -2528,17 +2692,32 @@ ALTER TABLE ONLY public.read_policy
 ALTER TABLE ONLY public.receipt_check
     ADD CONSTRAINT receipt_check_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
 
+ALTER TABLE ONLY public.receipt_elements
+    ADD CONSTRAINT receipt_elements_receipt_no_fkey FOREIGN KEY (receipt_no) REFERENCES public.warehouse_receipt(receipt_no);
+
+ALTER TABLE ONLY public.receipt_event
+    ADD CONSTRAINT receipt_event_receipt_no_fkey FOREIGN KEY (receipt_no) REFERENCES public.warehouse_receipt(receipt_no);
+
 ALTER TABLE ONLY public.receipt_item
     ADD CONSTRAINT receipt_item_goods_id_fkey FOREIGN KEY (goods_id) REFERENCES public.goods_unit(goods_id);
 
 ALTER TABLE ONLY public.receipt_item
     ADD CONSTRAINT receipt_item_receipt_no_fkey FOREIGN KEY (receipt_no) REFERENCES public.warehouse_receipt(receipt_no);
 
+ALTER TABLE ONLY public.receipt_order
+    ADD CONSTRAINT receipt_order_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
 ALTER TABLE ONLY public.receipt_series
     ADD CONSTRAINT receipt_series_keeper_party_id_fkey FOREIGN KEY (keeper_party_id) REFERENCES public.party(party_id);
 
 ALTER TABLE ONLY public.receipt_series
     ADD CONSTRAINT receipt_series_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
+
+ALTER TABLE ONLY public.receipt_succession
+    ADD CONSTRAINT receipt_succession_new_receipt_no_fkey FOREIGN KEY (new_receipt_no) REFERENCES public.warehouse_receipt(receipt_no);
+
+ALTER TABLE ONLY public.receipt_succession
+    ADD CONSTRAINT receipt_succession_old_receipt_no_fkey FOREIGN KEY (old_receipt_no) REFERENCES public.warehouse_receipt(receipt_no);
 
 ALTER TABLE ONLY public.refused_command
     ADD CONSTRAINT refused_command_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenant(tenant_id);
@@ -2647,6 +2826,12 @@ ALTER TABLE ONLY public.warehouse
 
 ALTER TABLE ONLY public.warehouse_receipt
     ADD CONSTRAINT warehouse_receipt_depositor_party_id_fkey FOREIGN KEY (depositor_party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.warehouse_receipt
+    ADD CONSTRAINT warehouse_receipt_endorsee_party_id_fkey FOREIGN KEY (endorsee_party_id) REFERENCES public.party(party_id);
+
+ALTER TABLE ONLY public.warehouse_receipt
+    ADD CONSTRAINT warehouse_receipt_holder_party_id_fkey FOREIGN KEY (holder_party_id) REFERENCES public.party(party_id);
 
 ALTER TABLE ONLY public.warehouse_receipt
     ADD CONSTRAINT warehouse_receipt_keeper_party_id_fkey FOREIGN KEY (keeper_party_id) REFERENCES public.party(party_id);

@@ -39,6 +39,9 @@ GoodsState = Literal[
     "QUARANTINED",
 ]
 ReceiptState = Literal["ISSUED", "ENDORSED", "FROZEN", "CANCELLED"]
+ReceiptEventKind = Literal["ISSUED", "PLEDGE_ENDORSED", "TRANSFERRED", "RETURNED", "FROZEN", "UNFROZEN", "SPLIT", "MERGED", "CANCELLED"]
+ReceiptOrderKind = Literal["ENDORSE", "UNFREEZE", "SPLIT", "MERGE", "CANCEL"]
+Endorsement = Literal["PLEDGE", "TRANSFER", "RETURN"]
 DocumentKind = Literal[
     "CONTRACT", "INVOICE", "WAYBILL", "WEIGH_TICKET", "PAYMENT", "TRANSFER_NOTE", "REGISTRY_FILING", "INSURANCE", "INSPECTION"
 ]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psycopg
 
-from collateral.ledger_service import verify_all_chains
+from collateral.ledger_audit import Fault
+from collateral.ledger_service import audit, audit_receipts, verify_all_chains
 from db.edition import detect_installed
 from db.migrate import pending
 from db.pool import open_pool
@@ -131,3 +132,13 @@ def _ledger(database_url: str) -> Check:
         found = f"{sum(map(len, faults.values()))} faults in {', '.join(sorted(faults))}: {first}"
         return Check("ledger", Verdict.WRONG, found, "stop posting, keep the database as it is, and compare with the last backup")
     return Check("ledger", Verdict.OK, "every facility's chain of entries is sound")
+
+
+def audit_ledger(database_url: str, facility_id: str | None) -> tuple[int, list[Fault]]:
+    """How many books were audited and every row at fault; all of them: the chains of receipts too. Reads only. Raises StoreUnavailable, NotFound."""
+    pool = open_pool(database_url, name="doctor", size_max=2, connect_wait_s=10)
+    try:
+        books, found = audit(pool, facility_id)
+        return books, found if facility_id is not None else [*found, *audit_receipts(pool)[1]]
+    finally:
+        pool.close()

@@ -132,7 +132,14 @@ def _actor(path: str, method: str) -> str:
     """A user who gets past the role check."""
     if method.upper() == "GET":
         return "officer"
-    if "alerts" in path or "maker-approval" in path or "margin-calls" in path or "jobs" in path or "withdraw" in path:
+    if (
+        "alerts" in path
+        or "maker-approval" in path
+        or "margin-calls" in path
+        or "jobs" in path
+        or "withdraw" in path
+        or path.endswith("/receipt-orders")
+    ):
         return "officer"
     if path.endswith(("approve", "checker-approval", "second-approval")):
         return "approver"

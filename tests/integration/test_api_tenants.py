@@ -39,6 +39,19 @@ BODIES: dict[str, dict[str, Any]] = {
     "accrue_interest": {"accrued_to": "2020-03-09"},
     "propose_correction": {"entry_no": 1, "reason": "mine"},
     "issue_certificate": {},
+    "record_receipt_elements": {
+        **dict.fromkeys(("depositor_name", "depositor_address", "goods_name", "quality", "packing", "marks", "shrinkage_standard"), "x"),
+        **dict.fromkeys(("storage_place", "insurer", "issuer_name", "issue_place", "keeper_signatory"), "x"),
+        "quantity": "1",
+        "unit": "t",
+        "pieces": 1,
+        "storage_fee": "0",
+        "insurance_from": "2020-01-01",
+        "storage_from": "2020-01-01",
+        "storage_to": "2021-01-01",
+    },
+    "freeze_receipt": {"reason": "mine"},
+    "decide_receipt_order": {"approve": True, "reason": "mine"},
 }
 TABLES = (
     "goods_unit",
@@ -52,6 +65,7 @@ TABLES = (
     "facility_balance",
     "pledge",
 )
+TABLES += ("receipt_event", "receipt_order", "receipt_elements")
 TABLES += ("release_order", "ledger_entry", "alert", "alert_event", "margin_call", "disposal_case", "refused_command")
 SHARED_LISTS = {"list_commodities", "list_products", "list_rules", "list_users", "list_audit", "list_jobs"}
 
@@ -117,6 +131,14 @@ def ids(api: ApiServer, pool: Pool) -> dict[str, str]:
     drawn = next(e["entry_no"] for e in entries if e["kind"] == "DRAWDOWN")
     wrong = ok(loader.post("/api/v1/facilities/FAC-1/corrections", json={"entry_no": drawn, "reason": "x"}), 201)
     certificate = ok(loader.post("/api/v1/facilities/FAC-1/certificates", json={}), 201)
+    stored = {
+        "receipt_no": "WR-0001", "warehouse_id": "WH-SH-01", "depositor_party_id": "BORROWER", "keeper_party_id": "KEEPER", "currency": "CNY",
+        "issued_at": "2020-03-01T00:00:00Z", "shrinkage_rate": "0", "insured_amount": "0", "insurance_until": "2021-01-01", "goods_ids": ["COIL-0001"],
+    }  # fmt: skip
+    ok(loader.post("/api/v1/receipts", json=stored), 201)
+    ok(api.client("officer").post("/api/v1/receipts/WR-0001/freeze", json={"reason": "x"}))
+    thaw = {"kind": "UNFREEZE", "receipt_nos": ["WR-0001"], "reason": "x"}
+    order = ok(api.client("officer").post("/api/v1/receipt-orders", json=thaw), 201)
     tag = ok(loader.get("/api/v1/goods/COIL-0001"))["tags"][0]["tag_epc"]
     return {
         "party_id": "BORROWER",
@@ -126,6 +148,8 @@ def ids(api: ApiServer, pool: Pool) -> dict[str, str]:
         "epc": tag,
         "document_id": document["document_id"],
         "trip_id": trip["trip_id"],
+        "receipt_no": "WR-0001",
+        "order_id": order["order_id"],
         "facility_id": "FAC-1",
         "pledge_id": found[2],
         "release_id": release["release_id"],
