@@ -19,7 +19,7 @@ SELECT (e.happened_at AT TIME ZONE 'Asia/Shanghai')::date AS day, sum(p.amount) 
 -- name: accrued_before
 -- What accruals have posted so far; one that was corrected does not count.
 SELECT coalesce(sum(a.posted), 0) AS posted, max(a.accrued_to) AS accrued_to FROM interest_accrual a JOIN ledger_entry e USING (entry_id)
- WHERE a.facility_id = %(facility_id)s AND e.recorded_at <= %(known_at)s
+ WHERE a.facility_id = %(facility_id)s AND e.happened_at <= %(as_of)s AND e.recorded_at <= %(known_at)s
    AND NOT EXISTS (SELECT 1 FROM ledger_entry c WHERE c.corrects = a.entry_id AND c.recorded_at <= %(known_at)s);
 
 -- name: insert_accrual

@@ -75,7 +75,7 @@ def accrue_interest(pool: Pool, tenant_id: str, facility_id: str, accrued_to: da
 
     def work(conn: Connection[Any]) -> PostedEntry | None:
         locked = store.lock_facility(conn, tenant_id, facility_id)
-        due = money.accrued(conn, facility_id, locked.balance.currency, accrued_to, now)
+        due = money.accrued(conn, facility_id, locked.balance.currency, accrued_to, as_of=now, known_at=now)
         if due.unposted == 0:
             return None
         if locked.balance.interest + due.unposted < 0:
@@ -118,27 +118,28 @@ def accrue_all(pool: Pool, now: datetime, actor: str = "system", tenant_id: str 
 
 def exposure_at(pool: Pool, tenant_id: str, facility_id: str, as_of: datetime, known_at: datetime) -> Exposure:
     """What was owed at an instant, by what was known at another. Raises NotFound, RejectedInput where a rate is missing."""
+    return in_transaction(pool, lambda conn: exposure_in(conn, tenant_id, facility_id, as_of, known_at), one_instant=True)
 
-    def work(conn: Connection[Any]) -> Exposure:
-        facility = one(conn, money.Q["facility_tenant"], {"facility_id": facility_id, "tenant_id": tenant_id})
-        if facility is None:
-            raise NotFound(f"there is no facility {facility_id}")
-        params = {"facility_ids": [facility_id], "as_of": as_of, "known_at": known_at}
-        row = one(conn, valuation_store.Q["balances_at"], params) or {}
-        sums = {n: row.get(n, Decimal(0)).quantize(Decimal("0.01")) for n in ("principal", "interest", "fees", "cash_margin")}
-        due = money.accrued(conn, facility_id, facility["currency"], business_date(as_of), known_at).unposted if row else Decimal(0)
-        owed = sums["principal"] + sums["interest"] + sums["fees"] - sums["cash_margin"]
-        return Exposure(
-            facility_id=facility_id,
-            as_of=as_of,
-            known_at=known_at,
-            currency=facility["currency"],
-            **sums,
-            unposted_interest=due,
-            exposure=owed + due,
-        )
 
-    return in_transaction(pool, work, one_instant=True)
+def exposure_in(conn: Connection[Any], tenant_id: str, facility_id: str, as_of: datetime, known_at: datetime) -> Exposure:
+    """exposure_at inside the caller's transaction."""
+    facility = one(conn, money.Q["facility_tenant"], {"facility_id": facility_id, "tenant_id": tenant_id})
+    if facility is None:
+        raise NotFound(f"there is no facility {facility_id}")
+    params = {"facility_ids": [facility_id], "as_of": as_of, "known_at": known_at}
+    row = one(conn, valuation_store.Q["balances_at"], params) or {}
+    sums = {n: row.get(n, Decimal(0)).quantize(Decimal("0.01")) for n in ("principal", "interest", "fees", "cash_margin")}
+    accrued = money.accrued(conn, facility_id, facility["currency"], business_date(as_of), as_of=as_of, known_at=known_at)
+    owed = sums["principal"] + sums["interest"] + sums["fees"] - sums["cash_margin"]
+    return Exposure(
+        facility_id=facility_id,
+        as_of=as_of,
+        known_at=known_at,
+        currency=facility["currency"],
+        **sums,
+        unposted_interest=accrued.unposted,
+        exposure=owed + accrued.unposted,
+    )
 
 
 def propose_correction(pool: Pool, tenant_id: str, facility_id: str, entry_no: int, reason: str, actor: str, now: datetime) -> Correction:

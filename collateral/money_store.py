@@ -53,9 +53,9 @@ def rates(conn: Connection[Any], facility_id: str) -> list[Rate]:
     return [Rate(**{**r, "day_count": DayCount(r["day_count"])}) for r in rows]
 
 
-def accrued(conn: Connection[Any], facility_id: str, currency: str, accrued_to: date, known_at: datetime) -> Accrued:
-    """Interest up to a day, by what was recorded until known_at. Raises RejectedInput where a rate is missing."""
-    params = {"facility_id": facility_id, "known_at": known_at}
+def accrued(conn: Connection[Any], facility_id: str, currency: str, accrued_to: date, *, as_of: datetime, known_at: datetime) -> Accrued:
+    """Interest up to a day and what of it was posted by as_of, by what was recorded until known_at. Raises RejectedInput where a rate is missing."""
+    params = {"facility_id": facility_id, "as_of": as_of, "known_at": known_at}
     changes = [PrincipalChange(**r) for r in many(conn, Q["principal_changes"], params)]
     before = one(conn, Q["accrued_before"], params)
     assert before is not None

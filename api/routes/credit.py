@@ -102,8 +102,11 @@ def accrue_interest(facility_id: PathId, body: NewAccrual, writer: Accruer) -> R
 
     def act(pool: Pool, now: datetime) -> Done:
         entry = money_service.accrue_interest(pool, writer.tenant, facility_id, body.accrued_to, writer.user.user_id, now)
-        owed = entry.balance.interest if entry else money_service.exposure_at(pool, writer.tenant, facility_id, now, now).interest
-        said = Accrual(facility_id=facility_id, accrued_to=body.accrued_to, entry_no=entry.entry_no if entry else None, interest=owed)
+        with pool.connection() as conn:
+            owed = money_service.exposure_in(conn, writer.tenant, facility_id, now, now).interest
+        said = Accrual(
+            facility_id=facility_id, accrued_to=body.accrued_to, entry_no=None if entry is None else entry.entry_no, interest=owed
+        )
         return Done(said, "facility", facility_id, 201, {"accrued_to": body.accrued_to.isoformat(), "entry_no": said.entry_no})
 
     return writer.perform("interest.accrue", body, act)
