@@ -74,6 +74,22 @@ export async function get(path, params = {}) {
   return answer(await ask(url, { headers: { Authorization: `Bearer ${token()}` } }));
 }
 
+// Of several questions asked in turn only the last one's answer counts: answers may come in another order than they were asked.
+// ask(question) gives the answer, or undefined when it was asked again meanwhile; then an error is not told either.
+export function lastAsked() {
+  let asked = 0;
+  return async (question) => {
+    const mine = ++asked;
+    try {
+      const got = await question();
+      return mine === asked ? got : undefined;
+    } catch (error) {
+      if (mine === asked) throw error;
+      return undefined;
+    }
+  };
+}
+
 export async function post(path, body) {
   const headers = { Authorization: `Bearer ${token()}`, 'Idempotency-Key': crypto.randomUUID() };
   if (body !== undefined) headers['Content-Type'] = 'application/json';

@@ -4,7 +4,7 @@ import { h } from './dom.js';
 import { label, lang, t } from './i18n.js';
 import { decimal, time } from './format.js';
 import { named } from './people.js';
-import { get } from './api.js';
+import { get, lastAsked } from './api.js';
 import { errorWords } from './errors.js';
 
 export const severity = (code) => h('span', { class: `sev ${code.toLowerCase()}` }, code);
@@ -21,19 +21,23 @@ export function problem(error) {
   return h('p', { class: 'problem', role: 'alert' }, h('b', {}, errorWords(error.code)), said ? h('span', { class: 'said' }, said) : null);
 }
 
-// A list that is read page by page, newest first. reload() reads again as many rows as are shown.
+// A list that is read page by page, newest first. reload() reads again as many rows as are shown;
+// it gives undefined when it was overtaken by another reading.
 export function pager(path, filters, size = 50) {
   const list = { rows: [], more: false };
   let cursor = null;
+  const ask = lastAsked();
   list.reload = async () => {
-    const first = await get(path, { ...filters, limit: Math.min(1000, Math.max(size, list.rows.length)) });
+    const first = await ask(() => get(path, { ...filters, limit: Math.min(1000, Math.max(size, list.rows.length)) }));
+    if (!first) return undefined;
     list.rows = first.items;
     cursor = first.next_cursor;
     list.more = Boolean(cursor);
     return first;
   };
   list.next = async () => {
-    const page = await get(path, { ...filters, limit: size, cursor });
+    const page = await ask(() => get(path, { ...filters, limit: size, cursor }));
+    if (!page) return;
     list.rows = [...list.rows, ...page.items];
     cursor = page.next_cursor;
     list.more = Boolean(cursor);

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from api_server import PASSWORD, T0, ApiServer, add_alert, lend, lend_and_draw, ok, see, seed, serve, until
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from api import deps
 from db.pool import Pool
@@ -143,6 +143,23 @@ def test_a_unit_is_found_and_its_trace_told(page: Page, api: ApiServer, pool: Po
     page.locator(".timeline .k-pledge summary").click()
     shot(page, "trace")
     expect(page.locator(".timeline .k-pledge")).to_contain_text("approved by")
+
+
+def test_an_answer_that_comes_late_does_not_replace_a_newer_one(page: Page, api: ApiServer, pool: Pool) -> None:
+    lend(api, pool)
+    sign_in(page, api)
+    held: list[Route] = []
+    page.route(re.compile(r"/goods\?limit="), held.append)
+    page.keyboard.press("3")
+    page.get_by_role("searchbox").fill("COIL-0001")
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert len(held) == 1, "the list of all goods was asked for first"
+    with page.expect_response(re.compile(r"/goods\?limit=")):
+        held[0].continue_()
+    page.evaluate("() => new Promise((done) => setTimeout(done))")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody")).to_contain_text("COIL-0001")
 
 
 def test_ingest_health_shows_conservation_dead_letters_and_silent_devices(page: Page, api: ApiServer, pool: Pool) -> None:

@@ -1,7 +1,7 @@
 // Alerts as they come, and one of them with its evidence and what to do about it.
 
 import { h, replace } from '../dom.js';
-import { get, may, post, session } from '../api.js';
+import { get, lastAsked, may, post, session } from '../api.js';
 import { alertById, alertsChanged, apply, hasMore, isOpen, loadMore, matching, openCounts, reloadAlerts } from '../alerts-store.js';
 import { ago, due, money, time } from '../format.js';
 import { t } from '../i18n.js';
@@ -61,13 +61,14 @@ export function alertsView(first) {
     if (now && shownKey !== `${openId}:${now.version}`) show(openId);
   }
 
+  const ask = lastAsked();
   async function show(id) {
     openId = id;
-    if (!id) { shownKey = null; replace(detail, h('p', { class: 'empty' }, t('choose_alert'))); return; }
+    if (!id) { ask(() => null); shownKey = null; replace(detail, h('p', { class: 'empty' }, t('choose_alert'))); return; }
     try {
-      const alert = await get(`/alerts/${encodeURIComponent(id)}`);
+      const alert = await ask(() => get(`/alerts/${encodeURIComponent(id)}`));
+      if (!alert) return;
       apply({ ...alert, event: undefined });
-      if (openId !== id) return;
       shownKey = `${id}:${alert.version}`;
       const typed = detail.querySelector('textarea')?.value || '';
       replace(detail, detailOf(alert, typed, () => show(id)));

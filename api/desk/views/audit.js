@@ -1,6 +1,7 @@
 // The audit trail: who did what, to what, when. For those who may read it.
 
 import { h, replace } from '../dom.js';
+import { lastAsked } from '../api.js';
 import { time } from '../format.js';
 import { t } from '../i18n.js';
 import { everybody, who } from '../people.js';
@@ -13,6 +14,7 @@ const asked = { user_id: '', action: '', subject_kind: '', subject_id: '', since
 export function auditView() {
   const found = h('div', { class: 'card' }, h('p', { class: 'empty' }, t('loading')));
   let pages = null;
+  const ask = lastAsked();
   const field = (name, el) => h('label', {}, h('span', { class: 'muted small' }, t(`q_${name}`)), keep(name, el));
   function keep(name, el) {
     el.value = asked[name];
@@ -30,8 +32,12 @@ export function auditView() {
 
   async function search() {
     const day = (text, plus) => (text ? new Date(Date.parse(`${text}T00:00:00+08:00`) + plus).toISOString() : '');
-    pages = pager('/audit', { ...asked, since: day(asked.since, 0), until: day(asked.until, DAY_MS) });
-    try { await pages.reload(); show(); } catch (error) { replace(found, problem(error)); }
+    const asks = pager('/audit', { ...asked, since: day(asked.since, 0), until: day(asked.until, DAY_MS) });
+    try {
+      if (!(await ask(() => asks.reload()))) return;
+      pages = asks;
+      show();
+    } catch (error) { replace(found, problem(error)); }
   }
 
   function show() {

@@ -1,7 +1,7 @@
 // Finding goods, and the trace of one unit with both clocks.
 
 import { h, replace } from '../dom.js';
-import { get } from '../api.js';
+import { get, lastAsked } from '../api.js';
 import { decimal, time } from '../format.js';
 import { lang, t } from '../i18n.js';
 import { facilityLink, facts, goodsLink, problem, severity, state, table } from '../parts.js';
@@ -13,12 +13,14 @@ export function goodsView() {
   const input = h('input', { type: 'search', 'aria-label': t('search_goods'), placeholder: t('search_goods'), 'data-key': 'q' });
   input.value = lastQuery;
   let rows = [];
+  const ask = lastAsked();
   async function search(cursor) {
     const q = input.value.trim();
     lastQuery = q;
     if (q.length === 1) return;
     try {
-      const page = await get('/goods', { q: q || undefined, limit: 50, cursor });
+      const page = await ask(() => get('/goods', { q: q || undefined, limit: 50, cursor }));
+      if (!page) return;
       rows = cursor ? [...rows, ...page.items] : page.items;
       replace(found, table([[t('goods')], [t('commodity')], ['VIN / heat / piece'], [t('quantity'), 'num'], [t('place')], [t('state')]],
         rows.map((g) => [goodsLink(g.goods_id), g.commodity_code, g.vin || [g.heat_no, g.piece_no].filter(Boolean).join(' / ') || '–', `${decimal(g.quantity)} ${g.unit}`, g.zone_id || g.warehouse_id || '–', state(g.state)]), t('nothing_found')),

@@ -14,6 +14,7 @@ export function jobsView() {
   async function draw() {
     try {
       const first = await runs.reload();
+      if (!first) return;
       const last = await Promise.all(first.schedule.map((s) => get('/jobs', { job: s.job, limit: 1 })));
       show(first.schedule.map((s, i) => ({ ...s, run: last[i].items[0] })));
     } catch (error) { replace(body, problem(error)); }

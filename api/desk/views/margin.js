@@ -1,7 +1,7 @@
 // Margin calls and disposal cases: what people have to do about value.
 
 import { h, replace } from '../dom.js';
-import { get, may, post, session } from '../api.js';
+import { get, lastAsked, may, post, session } from '../api.js';
 import { due, money, time } from '../format.js';
 import { t } from '../i18n.js';
 import { facilityLink, problem, state, table } from '../parts.js';
@@ -11,9 +11,12 @@ const OPEN_CALLS = new Set(['ISSUED', 'ACKNOWLEDGED', 'PARTLY_CURED']);
 export function marginView() {
   const said = h('div', {});
   const body = h('div', {}, h('p', { class: 'empty' }, t('loading')));
+  const ask = lastAsked();
   async function draw() {
     try {
-      const [calls, cases] = await Promise.all([get('/margin-calls', { limit: 200 }), get('/disposals', { limit: 200 })]);
+      const got = await ask(() => Promise.all([get('/margin-calls', { limit: 200 }), get('/disposals', { limit: 200 })]));
+      if (!got) return;
+      const [calls, cases] = got;
       replace(body,
         h('div', { class: 'card' }, h('h3', {}, t('calls')), table([[t('facility')], [t('status')], [t('cause')], [t('in_cash'), 'num'], [t('in_goods'), 'num'], [t('issued')], [t('deadline')], ['']],
           calls.items.map((c) => [facilityLink(c.facility_id), state(c.status), t(c.cause), money(c.cash_amount, c.currency), money(c.goods_amount, c.currency), time(c.issued_at),
