@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
 import psycopg
@@ -30,6 +30,7 @@ from risk.rules import rules_of
 from risk.rules.unauthorised_exit import EXITS, covers
 from risk.shadow import part_shadows
 from risk.snapshot import Snapshot
+from risk.thresholds import ThresholdBook
 
 log = logging.getLogger(__name__)
 _Q = load_queries(__file__)
@@ -110,7 +111,8 @@ class FastLane:
             again = [row[0] for row in conn.execute(_Q["exits_behind_corrections"], {"ids": list(moved)})] if moved else []
             movements = store.movements(conn, book, [*moved, *again]) if moved else ()
             refusals = store.refusals(conn, book, list(refused)) if refused else ()
-            snapshot = Snapshot(as_of=snapshot.as_of, movements=movements, refusals=refusals)
+            tuned = trade_store.threshold_book(conn, snapshot.as_of)
+            snapshot = Snapshot(as_of=snapshot.as_of, movements=movements, refusals=refusals, tuned=tuned)
         more = len(moved) >= self._batch_max or len(refused) >= self._batch_max
         return _Batch(snapshot=snapshot, movements=moved, refusals=refused, xmin=xmin, more=more)
 
@@ -130,7 +132,7 @@ class FastLane:
         results = evaluate(self._rules, snapshot)
         if any(r.error is not None for r in results):
             results = self._one_by_one(snapshot)
-        settled = self._settle(snapshot.movements)
+        settled = self._settle(snapshot.movements, snapshot.tuned)
         with self._pool.connection() as conn, conn.transaction():
             live, hidden = part_shadows(results, trade_store.shadowed(conn))
             if hidden:
@@ -140,8 +142,8 @@ class FastLane:
 
     def _one_by_one(self, snapshot: Snapshot) -> list[RuleResult]:
         """After a crash: each event alone, so that one that a rule cannot bear does not hide the others."""
-        alone: list[Snapshot] = [Snapshot(as_of=snapshot.as_of, movements=(m,)) for m in snapshot.movements]
-        alone += [Snapshot(as_of=snapshot.as_of, refusals=(r,)) for r in snapshot.refusals]
+        alone: list[Snapshot] = [replace(snapshot, movements=(m,), refusals=()) for m in snapshot.movements]
+        alone += [replace(snapshot, movements=(), refusals=(r,)) for r in snapshot.refusals]
         results: list[RuleResult] = []
         for rule in self._rules:
             single = [evaluate_rule(rule, one) for one in alone]
@@ -151,7 +153,7 @@ class FastLane:
             results.extend(r for r in single if r.error is not None)
         return results
 
-    def _settle(self, movements: Sequence[Movement]) -> int:
+    def _settle(self, movements: Sequence[Movement], book: ThresholdBook) -> int:
         """Exits that a release covers leave the book; returns how many."""
         settled = 0
         for movement in movements:
@@ -162,7 +164,7 @@ class FastLane:
                 or unit is None
                 or cover is None
                 or cover.kind != "release"
-                or not covers(movement)
+                or not covers(movement, book)
             ):
                 continue
             try:

@@ -327,9 +327,9 @@ SELECT tg.trip_id, g.goods_id, g.tenant_id, g.commodity_code, g.owner_party_id, 
  WHERE tg.trip_id = ANY (%(ids)s) ORDER BY tg.trip_id, g.goods_id;
 
 -- name: invoices
--- Invoices of the last 90 days, five days old or more, with the count of what matches them by contract or by goods.
+-- Invoices of the last 90 days, a day old or more, with the count of what matches them by contract or by goods.
 WITH inv AS MATERIALIZED (
-  SELECT d.* FROM document d WHERE d.kind = 'INVOICE' AND coalesce(d.amount, 0) >= 0 AND d.issued_at > %(as_of)s - interval '90 days' AND d.issued_at <= %(as_of)s - interval '5 days'),
+  SELECT d.* FROM document d WHERE d.kind = 'INVOICE' AND coalesce(d.amount, 0) >= 0 AND d.issued_at > %(as_of)s - interval '90 days' AND d.issued_at <= %(as_of)s - interval '1 day'),
 kin AS MATERIALIZED (  -- papers of the same trade
   SELECT inv.document_id AS invoice_id, o.document_id, o.kind, o.vehicle_plate FROM inv JOIN document o ON o.contract_no = inv.contract_no
      AND o.tenant_id = inv.tenant_id AND o.kind IN ('WAYBILL', 'TRANSFER_NOTE')

@@ -85,6 +85,18 @@ class Section(StrEnum):
     EXPIRIES = "expiries"
 
 
+class Scope(StrEnum):
+    """What a threshold can be set for, narrower than a tenant."""
+
+    SITE = "site"
+    PRODUCT = "product"
+
+
+BY_SITE = frozenset({Scope.SITE})
+BY_PRODUCT = frozenset({Scope.PRODUCT})
+BY_TENANT: frozenset[Scope] = frozenset()
+
+
 class SubjectKind(StrEnum):
     """What an alert is about; mirrored by a CHECK in SQL."""
 
@@ -157,13 +169,42 @@ class Cleared:
 Verdict = Finding | CannotJudge | Cleared
 
 
+def _plain(value: Decimal | int | timedelta) -> Decimal:
+    return Decimal(int(value.total_seconds())) if isinstance(value, timedelta) else Decimal(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """A number that the rule decides by."""
+    """A number that the rule decides by.
+
+    fixed: why people cannot set it; None when they can. whole: only whole numbers mean something. least and most: what the rule, and what is
+    loaded for it, can bear.
+    """
 
     name: str
     value: Decimal | int | timedelta
     meaning: str
+    fixed: str | None = None
+    whole: bool = False
+    least: Decimal | int | timedelta | None = None
+    most: Decimal | int | timedelta | None = None
+
+    def fault(self, value: Decimal) -> str | None:
+        """Why this cannot be set, durations in seconds; None when it can."""
+        if self.fixed is not None:
+            return f"{self.name} cannot be set: {self.fixed}"
+        if self.whole and value != value.to_integral_value():
+            return f"{self.name} is a whole number"
+        unit = " seconds" if isinstance(self.value, timedelta) else ""
+        if self.least is not None and value < _plain(self.least):
+            return f"{self.name} is at least {_plain(self.least)}{unit}"
+        if self.most is not None and value > _plain(self.most):
+            return f"{self.name} is at most {_plain(self.most)}{unit}"
+        return None
+
+    def plain(self) -> Decimal:
+        """Its own value as a number; a duration in seconds."""
+        return _plain(self.value)
 
     def shown(self) -> str:
         """For people and for evidence: 10 min, 0.95, 3."""
@@ -181,6 +222,7 @@ class Rule:
     """One rule: what it claims, what it decides by, and the pure function that decides.
 
     lasting: the finding is a state and resolves when the state goes; otherwise it is an event and stays until people close it.
+    scopes: what its thresholds can be set for, besides the whole tenant.
     """
 
     code: str
@@ -196,6 +238,7 @@ class Rule:
     thresholds: tuple[Threshold, ...]
     guards: tuple[str, ...]
     check: Callable[[Snapshot], Sequence[Verdict]]
+    scopes: frozenset[Scope] = BY_SITE
 
     def shown_thresholds(self) -> dict[str, str]:
         """Thresholds as stored with each alert."""

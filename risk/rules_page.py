@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from risk.rule import Lane, Leg, Rule
+from risk.rule import Lane, Leg, Rule, Threshold
 from risk.rules import RULES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "risk-rules.md"
@@ -47,14 +47,20 @@ def section(rule: Rule) -> str:
         "",
         f"Leg {_LEGS[rule.leg]}. Severity {rule.severity}. Runs {lanes}. {'A lasting state.' if rule.lasting else 'An event.'} Version {rule.version}.",
         "",
-        "| threshold | value | meaning |",
-        "|---|---|---|",
-        *(f"| {t.name} | {t.shown()} | {t.meaning} |" for t in rule.thresholds),
+        "| threshold | value | can be set | meaning |",
+        "|---|---|---|---|",
+        *(f"| {t.name} | {t.shown()} | {_settable(rule, t)} | {t.meaning} |" for t in rule.thresholds),
         "",
         "Against false alarms:",
         *(f"- {guard}" for guard in rule.guards),
     ]
     return "\n".join(lines)
+
+
+def _settable(rule: Rule, threshold: Threshold) -> str:
+    if threshold.fixed is not None:
+        return f"no: {threshold.fixed}"
+    return " and ".join(["for a tenant", *(f"a {scope}" for scope in sorted(rule.scopes))])
 
 
 def page() -> str:

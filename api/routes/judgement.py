@@ -18,6 +18,7 @@ from collateral import rule_input_service
 from collateral.errors import RejectedInput
 from collateral.rule_input_service import SetThreshold
 from db.pool import Pool
+from risk.rule import Rule, Scope
 from risk.rules import RULES
 from risk.verdict_store import verdict_on
 
@@ -76,12 +77,24 @@ def record_rule_input(body: RuleInput, writer: MasterWriter) -> Response:
     return writer.perform("rule_input.record", body, act)
 
 
-def _require_rule(rule_code: str, threshold: str | None = None) -> None:
+def _require_rule(rule_code: str) -> Rule:
     rule = next((r for r in RULES if r.code == rule_code), None)
     if rule is None:
         raise RejectedInput(f"There is no rule {rule_code}.", field="rule_code")
-    if threshold is not None and threshold not in {t.name for t in rule.thresholds}:
-        raise RejectedInput(f"Rule {rule_code} has no threshold {threshold}.", field="name", known=[t.name for t in rule.thresholds])
+    return rule
+
+
+def _require_settable(body: NewThreshold) -> None:
+    rule = _require_rule(body.rule_code)
+    threshold = next((t for t in rule.thresholds if t.name == body.name), None)
+    if threshold is None:
+        raise RejectedInput(f"Rule {rule.code} has no threshold {body.name}.", field="name", known=[t.name for t in rule.thresholds])
+    fault = threshold.fault(body.value if body.value is not None else threshold.plain())
+    if fault is not None:
+        raise RejectedInput(f"Rule {rule.code}: {fault}.", field="name" if threshold.fixed else "value")
+    for scope, given, field in ((Scope.PRODUCT, body.product, "product"), (Scope.SITE, body.warehouse_id, "warehouse_id")):
+        if given is not None and scope not in rule.scopes:
+            raise RejectedInput(f"Rule {rule.code} does not judge by {scope}: set it for the tenant.", field=field)
 
 
 @routes.post("/rule-thresholds", status_code=201, response_model=RuleSetting, responses=WRITE_ERRORS)
@@ -89,7 +102,7 @@ def set_rule_threshold(body: NewThreshold, writer: Tuner) -> Response:
     """A threshold for the tenant, a product or a site; the narrowest counts. What was before is kept."""
 
     def act(pool: Pool, now: datetime) -> Done:
-        _require_rule(body.rule_code, body.name)
+        _require_settable(body)
         command = SetThreshold(tenant_id=writer.tenant, **body.model_dump())
         version = rule_input_service.set_threshold(pool, command, writer.user.user_id, now)
         detail = body.model_dump(mode="json")

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from collateral.calendar import business_date
 from risk.facts_trade import Holding
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_PRODUCT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot, money_sum
+from risk.thresholds import Tuned
 
 IDLE = Threshold(name="idle", value=timedelta(days=90), meaning="without any in or out under a floating pledge")
 PLAN = Threshold(name="plan", value=Decimal("0.5"), meaning="turnover of 90 days over the trade plan, below which it is told")
@@ -21,8 +22,10 @@ def check(snapshot: Snapshot) -> list[Verdict]:
     for h in snapshot.holdings:
         groups[h.tenant_id, h.facility_id, h.commodity_code].append(h)
     by_facility: dict[tuple[str, str], list[tuple[str, list[Holding], list[tuple[str, str, str]]]]] = defaultdict(list)
+    told_by: dict[tuple[str, str], list[Tuned]] = defaultdict(list)
     for (tenant_id, facility_id, commodity), held in groups.items():
         tuned = snapshot.tuned.of("R26", tenant_id, product=held[0].product)
+        told_by[tenant_id, facility_id].append(tuned)
         faults: list[tuple[str, str, str]] = []
         old = sum(h.over_age_units for h in held)
         if old:
@@ -62,7 +65,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                     "over_age_units": sum(h.over_age_units for h in all_held),
                     "turned_at": max((h.turned_at for h in all_held if h.turned_at), default=None),
                 },
-                thresholds=snapshot.tuned.of("R26", tenant_id).shown(),
+                thresholds={name: value for tuned in told_by[tenant_id, facility_id] for name, value in tuned.shown().items()},
             )
         )
     return verdicts
@@ -81,6 +84,7 @@ RULE = Rule(
     "half of the borrower's plan.",
     inputs=(Section.HOLDINGS, Section.FIGURES),
     thresholds=(IDLE, PLAN),
+    scopes=BY_PRODUCT,
     guards=(
         "Age runs from production, or from registration where that is not known, by the commodity's own steps.",
         "A facility that is younger than the window is not idle; a static pledge is meant to stand still.",

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from risk.facts_trade import Deal
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import of_holder
 from risk.snapshot import Snapshot
 from risk.trade_graph import Loop, loops
@@ -73,6 +73,7 @@ RULE = Rule(
     claim="Within 90 days one commodity was sold in a circle of 2 to 6 parties, in quantities within 5 % of each other, and none of its goods moved.",
     inputs=(Section.DEALS,),
     thresholds=(WITHIN, QUANTITY, CLOSING, LENGTH),
+    scopes=BY_TENANT,
     guards=(
         "A sale whose goods passed a gate or changed site within 30 days around it is a real one and breaks the circle.",
         "Credit notes, tolling and swaps that say so on the paper are left out.",

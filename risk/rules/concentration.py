@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from risk.facts_trade import Holding
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_PRODUCT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
 
 SITE = Threshold(name="site", value=Decimal("0.50"), meaning="of a facility's value in one warehouse")
@@ -111,6 +111,7 @@ RULE = Rule(
     claim="More of a facility's value than its cap lies in one site (50 %), brand (60 %) or commodity (60 %), or of all facilities' in one site (15 %) or commodity (25 %).",
     inputs=(Section.HOLDINGS,),
     thresholds=(SITE, BRAND, COMMODITY, BANK_SITE, BANK_COMMODITY, FACILITIES, KINDS),
+    scopes=BY_PRODUCT,
     guards=(
         "Goods on release orders that are under way count as gone: what matters is what stays.",
         "A facility that has one site or one commodity by its contract is not spread at all; its cap is meant for those that are.",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from risk.facts import Facility, Mark
-from risk.rule import CannotJudge, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_PRODUCT, CannotJudge, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.coverage_lines import facility_finding
 from risk.snapshot import Snapshot
 
@@ -116,6 +116,7 @@ RULE = Rule(
     "more); the fall since the mark before is split into price, quantity and eligibility.",
     inputs=(Section.FACILITIES,),
     thresholds=(EXACT,),
+    scopes=BY_PRODUCT,
     guards=(
         "A mark without a usable price cannot be judged and changes nothing.",
         "A facility that owes nothing has no minimum.",

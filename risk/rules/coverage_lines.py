@@ -7,6 +7,7 @@ from typing import Any
 
 from risk.facts import Facility, Mark
 from risk.rule import Finding, Severity, Subject, SubjectKind
+from risk.thresholds import Tuned
 
 
 def percent(mark: Mark) -> str:
@@ -15,7 +16,14 @@ def percent(mark: Mark) -> str:
 
 
 def facility_finding(
-    facility: Facility, mark: Mark | None, severity: Severity, at: datetime, summary: str, summary_zh: str, evidence: dict[str, Any]
+    facility: Facility,
+    mark: Mark | None,
+    severity: Severity,
+    at: datetime,
+    summary: str,
+    summary_zh: str,
+    evidence: dict[str, Any],
+    tuned: Tuned | None = None,
 ) -> Finding:
     """A finding about a facility with the figures of its mark."""
     figures: dict[str, Any] = {}
@@ -40,4 +48,5 @@ def facility_finding(
         summary=summary,
         summary_zh=summary_zh,
         evidence={**figures, **evidence},
+        thresholds=None if tuned is None else tuned.shown(),
     )

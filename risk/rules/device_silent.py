@@ -11,17 +11,28 @@ from collateral.calendar import BANK_ZONE
 from risk.facts import Device
 from risk.rule import CannotJudge, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot, money_sum
+from risk.thresholds import Tuned
 
-INTERVALS = 3
-GRACE = timedelta(minutes=10)
-LONG = timedelta(hours=2)
-VALUE_AT_NIGHT = Decimal(5_000_000)
+INTERVALS = Threshold(name="intervals", value=3, least=1, meaning="of the device's own reporting interval")
+GRACE = Threshold(name="grace", value=timedelta(minutes=10), meaning="added to them; alone it is the wait after a last will")
+LONG = Threshold(name="long", value=timedelta(hours=2), meaning="silence from which it is P2")
+VALUE_AT_NIGHT = Threshold(
+    name="value_at_night",
+    value=Decimal(5_000_000),
+    meaning="pledged value behind it from which it is P1 between 22:00 and 06:00 in Shanghai",
+)
 NIGHT_FROM, NIGHT_TO = 22, 6
-NEVER_HEARD = timedelta(hours=24)
-BLIND_ROUNDS = 4
-BLIND_UNITS_MIN = 3
+NEVER_HEARD = Threshold(name="never_heard", value=timedelta(hours=24), meaning="after registration, for a device that never spoke")
+BLIND_ROUNDS = Threshold(name="blind_rounds", value=4, least=1, meaning="planned rounds without any read from which a live reader is blind")
+BLIND_UNITS_MIN = Threshold(
+    name="blind_units_min", value=3, whole=True, least=1, meaning="pledged units a reader must have behind it to be judged blind"
+)
 CLOCK_AHEAD = timedelta(minutes=5)
 SILENCE_BY_NATURE = ("wms",)
+
+
+def _tuned(device: Device, snapshot: Snapshot) -> Tuned:
+    return snapshot.tuned.of("R21", device.tenant_id, warehouse_id=device.warehouse_id)
 
 
 def _is_night(at: datetime) -> bool:
@@ -29,20 +40,21 @@ def _is_night(at: datetime) -> bool:
     return hour >= NIGHT_FROM or hour < NIGHT_TO
 
 
-def silent_since(device: Device, reached_at: datetime, settled_until: datetime) -> datetime | None:
+def silent_since(device: Device, settled_until: datetime, tuned: Tuned) -> datetime | None:
     """Since when the device is silent, or None. Judged against how far the stream of its peers has come."""
     if device.last_heard_at is None:
-        return device.registered_at if settled_until - device.registered_at > NEVER_HEARD else None
+        return device.registered_at if settled_until - device.registered_at > tuned.span(NEVER_HEARD) else None
     offline = device.presence == "offline" and device.presence_at is not None and device.presence_at >= device.last_heard_at
-    allowed = GRACE if offline else INTERVALS * timedelta(seconds=device.expected_interval_s) + GRACE
+    intervals = float(tuned.number(INTERVALS)) * timedelta(seconds=device.expected_interval_s)
+    allowed = tuned.span(GRACE) if offline else intervals + tuned.span(GRACE)
     since = device.presence_at if offline and device.presence_at is not None else device.last_heard_at
     return since if settled_until - since > allowed else None
 
 
-def _severity(silence: timedelta, value: Decimal | None, at: datetime) -> Severity:
-    if value is not None and value > VALUE_AT_NIGHT and _is_night(at):
+def _severity(silence: timedelta, value: Decimal | None, at: datetime, tuned: Tuned) -> Severity:
+    if value is not None and value > tuned.number(VALUE_AT_NIGHT) and _is_night(at):
         return Severity.P1
-    return Severity.P2 if silence > LONG else Severity.P3
+    return Severity.P2 if silence > tuned.span(LONG) else Severity.P3
 
 
 def _finding(silent: Sequence[tuple[Device, datetime]], snapshot: Snapshot, subject: Subject, what: str, what_zh: str) -> Finding:
@@ -51,10 +63,13 @@ def _finding(silent: Sequence[tuple[Device, datetime]], snapshot: Snapshot, subj
     since = min(at for _, at in silent)
     value = money_sum([d.value_behind for d, _ in silent])
     units = sum(d.units_behind for d, _ in silent)
+    tuned = _tuned(silent[0][0], snapshot)
+    severity = _severity(reached - since, value, reached, tuned)
+    silent_since(silent[0][0], reached, tuned)  # so that the alert shows what silence was judged by
     hours = (reached - since).total_seconds() / 3600
     return Finding(
         subject=subject,
-        severity=_severity(reached - since, value, reached),
+        severity=severity,
         occurred_at=since,
         warehouse_id=silent[0][0].warehouse_id,
         exposure_at_risk=value,
@@ -73,6 +88,7 @@ def _finding(silent: Sequence[tuple[Device, datetime]], snapshot: Snapshot, subj
             "settled_until": snapshot.stream.settled_until,
             "units_behind": units,
         },
+        thresholds=tuned.shown(),
     )  # fmt: skip
 
 
@@ -111,14 +127,15 @@ def _blind(device: Device, snapshot: Snapshot) -> Finding | None:
     settled = snapshot.stream.settled_until
     if settled is None or device.device_class != "rfid" or device.newest_read_at is None or device.last_heard_at is None:
         return None
-    if device.units_behind < BLIND_UNITS_MIN or device.rounds < 2:
+    tuned = _tuned(device, snapshot)
+    if device.units_behind < tuned.number(BLIND_UNITS_MIN) or device.rounds < 2:
         return None
-    if settled - device.newest_read_at <= BLIND_ROUNDS * snapshot.round_interval:
+    if settled - device.newest_read_at <= float(tuned.number(BLIND_ROUNDS)) * snapshot.round_interval:
         return None
-    night = device.value_behind is not None and device.value_behind > VALUE_AT_NIGHT
+    dear = device.value_behind is not None and device.value_behind > tuned.number(VALUE_AT_NIGHT)
     return Finding(
         subject=Subject(tenant_id=device.tenant_id, kind=SubjectKind.DEVICE, id=device.device_id),
-        severity=Severity.P1 if night else Severity.P2,
+        severity=Severity.P1 if dear else Severity.P2,
         occurred_at=device.newest_read_at,
         warehouse_id=device.warehouse_id,
         exposure_at_risk=device.value_behind,
@@ -133,6 +150,7 @@ def _blind(device: Device, snapshot: Snapshot) -> Finding | None:
             "units_behind": device.units_behind,
             "rounds_recorded": device.rounds,
         },
+        thresholds=tuned.shown(),
     )
 
 
@@ -149,7 +167,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
             verdicts.append(CannotJudge(subject=subject, reason=f"its clock is ahead: {device.last_heard_at.isoformat()}"))
         elif device.on_duty and device.device_class not in SILENCE_BY_NATURE:
             judged.append(device)
-    silent = {d.device_id: at for d in judged if (at := silent_since(d, reached, settled)) is not None}
+    silent = {d.device_id: at for d in judged if (at := silent_since(d, settled, _tuned(d, snapshot))) is not None}
     for subject, members, what, what_zh in _groups(judged, silent):
         verdicts.append(_finding([(d, silent[d.device_id]) for d in members], snapshot, subject, what, what_zh))
     grouped = {v.subject.id for v in verdicts if isinstance(v, Finding)}
@@ -171,19 +189,7 @@ RULE = Rule(
     claim="A device was not heard for 3 times its interval and 10 minutes, or its last will said offline, while the stream of its peers went on; "
     "or a reader is heard and reads none of the units that lie in its zones.",
     inputs=(Section.DEVICES,),
-    thresholds=(
-        Threshold(name="intervals", value=INTERVALS, meaning="of the device's own reporting interval"),
-        Threshold(name="grace", value=GRACE, meaning="added to them; alone it is the wait after a last will"),
-        Threshold(name="long", value=LONG, meaning="silence from which it is P2"),
-        Threshold(
-            name="value_at_night",
-            value=VALUE_AT_NIGHT,
-            meaning="pledged value behind it from which it is P1 between 22:00 and 06:00 in Shanghai",
-        ),
-        Threshold(name="never_heard", value=NEVER_HEARD, meaning="after registration, for a device that never spoke"),
-        Threshold(name="blind_rounds", value=BLIND_ROUNDS, meaning="planned rounds without any read from which a live reader is blind"),
-        Threshold(name="blind_units_min", value=BLIND_UNITS_MIN, meaning="pledged units a reader must have behind it to be judged blind"),
-    ),
+    thresholds=(INTERVALS, GRACE, LONG, VALUE_AT_NIGHT, NEVER_HEARD, BLIND_ROUNDS, BLIND_UNITS_MIN),
     guards=(
         "Silence is measured against how far the stream of all devices has come: when our own ingest is behind, no device is silent.",
         "A gateway or site whose devices are all silent gives one alert, not one for each.",

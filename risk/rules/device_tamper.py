@@ -8,7 +8,7 @@ from risk.rules.telling import named, of_units
 from risk.snapshot import Snapshot
 
 ALARMS = ("antenna_cut", "antenna_short", "main_power_cut", "camera_fault", "illegal_movement", "vehicle_stolen")
-NOTHING = Threshold(name="reports", value=1, meaning="tamper messages that make a finding")
+NOTHING = Threshold(name="reports", value=1, meaning="tamper messages that make a finding", fixed="one is enough")
 
 
 def _what(sign: Sign) -> tuple[str, ...]:

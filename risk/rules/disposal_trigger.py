@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from risk.facts import Facility
-from risk.rule import Lane, Leg, Rule, Section, Severity, Threshold, Verdict
+from risk.rule import BY_PRODUCT, Lane, Leg, Rule, Section, Severity, Threshold, Verdict
 from risk.rules.coverage_lines import facility_finding, percent
 from risk.snapshot import Snapshot
 
@@ -50,7 +50,10 @@ RULE = Rule(
     lasting=True,
     claim="Coverage is below the disposal line, or a margin call passed its cure deadline, and a disposal case waits for people.",
     inputs=(Section.FACILITIES,),
-    thresholds=(Threshold(name="approvers", value=2, meaning="people who must approve before anything is sold"),),
+    thresholds=(
+        Threshold(name="approvers", value=2, meaning="people who must approve before anything is sold", fixed="the store holds to it"),
+    ),
+    scopes=BY_PRODUCT,
     guards=(
         "Nothing is ever sold automatically: the case is a draft until two people approve it.",
         "Withdrawn and settled cases resolve the alert.",

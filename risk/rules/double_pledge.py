@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from risk.facts import Refusal, Twin, Unit
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
 
 REFUSAL_CODE = "already_pledged"
@@ -165,8 +165,10 @@ RULE = Rule(
             name="named_max",
             value=NAMED_MAX,
             meaning="units of one refused command that get an alert each; the rest is counted in the evidence",
+            fixed="it bounds what one command can raise, and decides nothing",
         ),
     ),
+    scopes=BY_TENANT,
     guards=(
         "A repeated request with the same key is answered again and refused nothing.",
         "A unit that was released before the second pledge is free: only live pledges count.",

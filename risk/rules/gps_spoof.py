@@ -9,7 +9,7 @@ from itertools import pairwise
 from collateral.zones import point_distance_m
 from risk.facts import Fix, Trip
 from risk.road import path_m, speed_mps
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import named, of_units
 from risk.snapshot import Snapshot
 
@@ -137,6 +137,7 @@ RULE = Rule(
     "ignition on, too few satellites for a fix, far from the network's position, a clock in the future.",
     inputs=(Section.TRIPS,),
     thresholds=(SPEED_KMH, ACCEL, ODO_SHARE, ODO_KM, FROZEN, SATS, NETWORK_M, TESTS, COLD),
+    scopes=BY_TENANT,
     guards=(
         "Tunnels, urban canyons and cold starts break one test: two have to fail, each by at least two fixes.",
         "The first minute after a gap of ten minutes is left out.",

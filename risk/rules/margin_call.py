@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from risk.facts import Facility
-from risk.rule import Lane, Leg, Rule, Section, Severity, Threshold, Verdict
+from risk.rule import BY_PRODUCT, Lane, Leg, Rule, Section, Severity, Threshold, Verdict
 from risk.rules.coverage_lines import facility_finding, percent
 from risk.snapshot import Snapshot
 
@@ -55,8 +55,11 @@ RULE = Rule(
     claim="A mark put coverage below the margin-call line and the call that it opened is not cured.",
     inputs=(Section.FACILITIES,),
     thresholds=(
-        Threshold(name="open_calls", value=1, meaning="calls of a facility that can be open at a time; one call binds to one valuation"),
+        Threshold(
+            name="open_calls", value=1, meaning="calls of a facility that can be open at a time", fixed="one call binds to one valuation"
+        ),
     ),
+    scopes=BY_PRODUCT,
     guards=("The call itself is issued, cured and escalated by the ledger; this alert follows it.", "Cured calls resolve the alert."),
     check=check,
 )

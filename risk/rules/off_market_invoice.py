@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from collateral.units import Quantity, Unit
 from risk.facts_trade import Deal
-from risk.rule import CannotJudge, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, CannotJudge, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import of_holder
 from risk.snapshot import Snapshot
 
@@ -81,6 +81,7 @@ RULE = Rule(
     claim="The unit price of an invoice, ex-VAT, lies more than 5 % from the accepted price of its commodity on its day.",
     inputs=(Section.DEALS,),
     thresholds=(OFF, FAR),
+    scopes=BY_TENANT,
     guards=(
         "Prices are compared ex-VAT, in one currency and unit; an invoice's own rate of tax is taken off, 13 % where it states none.",
         "Freight that the paper names is taken off; a formula price, tolling or a processing fee that it names is not compared.",

@@ -7,7 +7,12 @@ from datetime import timedelta
 from risk.rule import CannotJudge, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
 
-SIGHTED_WITHIN = timedelta(hours=24)
+SIGHTED_WITHIN = Threshold(
+    name="sighted_within",
+    value=timedelta(hours=24),
+    least=timedelta(hours=24),
+    meaning="time in which a device has to sight a pledged unit",
+)
 
 
 def check(snapshot: Snapshot) -> list[Verdict]:
@@ -22,7 +27,9 @@ def check(snapshot: Snapshot) -> list[Verdict]:
         if settled is None:
             verdicts.append(CannotJudge(subject=subject, reason="no device has been heard at all"))
             continue
-        if settled < unit.pledged_at + SIGHTED_WITHIN:
+        tuned = snapshot.tuned.of("R04", unit.tenant_id, warehouse_id=unit.warehouse_id)
+        within = tuned.span(SIGHTED_WITHIN)
+        if settled < unit.pledged_at + within:
             continue
         if fact.readers and not fact.readers_heard:
             verdicts.append(
@@ -30,6 +37,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
             )
             continue
         since = f"last seen {fact.last_seen_at:%Y-%m-%d %H:%M}Z" if fact.last_seen_at else "never seen"
+        hours = int(within.total_seconds()) // 3600
         since_zh = f"最近一次 {fact.last_seen_at:%Y-%m-%d %H:%M}Z" if fact.last_seen_at else "从未见货"
         verdicts.append(
             Finding(
@@ -41,8 +49,8 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                 warehouse_id=unit.warehouse_id,
                 exposure_at_risk=unit.value,
                 currency=unit.currency,
-                summary=f"Unit {unit.goods_id} was pledged and no device has sighted it within 24 hours ({since}).",
-                summary_zh=f"货物 {unit.goods_id} 质押后 24 小时内没有任何独立设备见货（{since_zh}）。",
+                summary=f"Unit {unit.goods_id} was pledged and no device has sighted it within {hours} hours ({since}).",
+                summary_zh=f"货物 {unit.goods_id} 质押后 {hours} 小时内没有任何独立设备见货（{since_zh}）。",
                 evidence={
                     "goods_ids": [unit.goods_id],
                     "pledged_at": unit.pledged_at,
@@ -52,6 +60,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                     "devices_at_zone": fact.readers,
                     "devices_heard": fact.readers_heard,
                 },
+                thresholds=tuned.shown(),
             )
         )
     return verdicts
@@ -68,7 +77,7 @@ RULE = Rule(
     lasting=True,
     claim="A pledged unit has no independent sighting (RFID, gauge or scale at its zone, tracker) from 24 h before its pledge to 24 h after it, or since.",
     inputs=(Section.UNSIGHTED,),
-    thresholds=(Threshold(name="sighted_within", value=SIGHTED_WITHIN, meaning="time in which a device has to sight a pledged unit"),),
+    thresholds=(SIGHTED_WITHIN,),
     guards=(
         "For the first 24 hours the unit is pending: it has no value yet and raises nothing.",
         "The 24 hours run by the stream, not by the wall: while our own pipes are behind nothing is unsighted.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import combinations
 
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import of_holder
 from risk.snapshot import Snapshot
 
@@ -66,6 +66,7 @@ RULE = Rule(
     "RFID also by more than one unit).",
     inputs=(Section.CONTRACTS,),
     thresholds=(SETTLE, UNITS),
+    scopes=BY_TENANT,
     guards=(
         "Quantities are cumulative by contract, so partial deliveries add up; nothing is judged for 48 hours after the newest of them.",
         "A source that says nothing is not compared.",

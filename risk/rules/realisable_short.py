@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from collateral.calendar import BANK_ZONE, business_date
 from risk.facts import Facility
-from risk.rule import CannotJudge, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_PRODUCT, CannotJudge, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.coverage_lines import facility_finding
 from risk.snapshot import Snapshot
 
@@ -86,6 +86,7 @@ RULE = Rule(
     claim="The exposure is more than 95 % of what a sale of the goods would bring after its discount and costs, or the loan falls due before a sale could be paid.",
     inputs=(Section.FACILITIES,),
     thresholds=(SHARE, DISCOUNT, SELLING),
+    scopes=BY_PRODUCT,
     guards=(
         "A mark without a usable price cannot be judged and changes nothing.",
         "A loan past its due date belongs to the call and the disposal (V03, V04).",

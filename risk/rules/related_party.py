@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from risk.facts_trade import Deal
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import of_holder
 from risk.snapshot import Snapshot
 from risk.trade_graph import kinships
@@ -68,6 +68,7 @@ RULE = Rule(
     claim="Two parties of an invoice are related over at most two links (shares from 25 %, controller, officer, telephone, address, account, network), undisclosed.",
     inputs=(Section.DEALS, Section.LINKS),
     thresholds=(SHARE, DEGREE, HOPS),
+    scopes=BY_TENANT,
     guards=(
         "A telephone or an address that more than 50 parties share (an agent, an office park) links nobody.",
         "A relation that was disclosed is no finding.",

@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from risk.facts_trade import Figure, Holding
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot, money_sum
 
 MARKET = Threshold(name="market", value=Decimal("0.20"), meaning="of the commodity's local turnover of ten days")
@@ -106,6 +106,7 @@ RULE = Rule(
     "than 60 % of the output that it claims.",
     inputs=(Section.HOLDINGS, Section.FIGURES),
     thresholds=(MARKET, SALES, INPUTS),
+    scopes=BY_TENANT,
     guards=(
         "Only figures that are valid now and name their source are used; without a figure nothing is judged.",
         "Sales are those of twelve months, so a season's restocking does not look large.",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from risk.facts_site import Sign
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import named, of_units
 from risk.snapshot import Snapshot
 
@@ -86,6 +86,7 @@ RULE = Rule(
     claim="An electronic seal, a door contact or a terminal's door alarm reports an opening outside every supervised site while pledged goods are behind it.",
     inputs=(Section.SIGNS,),
     thresholds=(REPORTS, REPORTS_WITHIN, BATTERY),
+    scopes=BY_TENANT,
     guards=(
         "One word of a device is not enough: two reports within half an hour, or a report whose own counter exceeds the expected openings.",
         "A seal whose battery is at 20 % or less is not believed.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
 
 
@@ -53,7 +53,15 @@ RULE = Rule(
     lasting=False,
     claim="An invoice dated after the pledge sells a pledged unit on behalf of its owner or the borrower, and no issued release covers the unit.",
     inputs=(Section.SALES,),
-    thresholds=(Threshold(name="release_needed", value=1, meaning="issued releases that must cover the unit"),),
+    thresholds=(
+        Threshold(
+            name="release_needed",
+            value=1,
+            meaning="issued releases that must cover the unit",
+            fixed="without a release nothing may be sold",
+        ),
+    ),
+    scopes=BY_TENANT,
     guards=(
         "The purchase by which the borrower got the goods has another seller and an earlier date.",
         "A unit on an issued release may be sold: that is what the release is for.",

@@ -6,18 +6,19 @@ from decimal import Decimal
 
 from collateral.calendar import business_date, trading_days_after, trading_days_between
 from risk.facts import CommodityPrices, QuoteFact
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
+from risk.thresholds import Tuned
 
-TRADING_DAYS = 1
-SOURCES_DIFFER = Decimal("0.03")
+TRADING_DAYS = Threshold(name="trading_days", value=1, whole=True, meaning="age from which a price is stale")
+SOURCES_DIFFER = Threshold(name="sources_differ", value=Decimal("0.03"), meaning="between two sources' newest quotes of one day")
 
 
 def _newest_by_source(prices: CommodityPrices) -> dict[str, QuoteFact]:
     return {q.source: q for q in prices.quotes if q.status == "ACCEPTED"}
 
 
-def _faults(prices: CommodityPrices, snapshot: Snapshot) -> dict[str, object]:
+def _faults(prices: CommodityPrices, snapshot: Snapshot, tuned: Tuned) -> dict[str, object]:
     newest = _newest_by_source(prices)
     faults: dict[str, object] = {}
     if not newest:
@@ -25,7 +26,7 @@ def _faults(prices: CommodityPrices, snapshot: Snapshot) -> dict[str, object]:
     else:
         last = max(newest.values(), key=lambda q: q.quoted_at)
         age, calendar_known = trading_days_between(last.quoted_at, snapshot.as_of)
-        if age > TRADING_DAYS:
+        if age > tuned.number(TRADING_DAYS):
             faults["stale"] = {
                 "price_id": last.price_id,
                 "quoted_at": last.quoted_at,
@@ -39,7 +40,7 @@ def _faults(prices: CommodityPrices, snapshot: Snapshot) -> dict[str, object]:
             and (q.currency, q.unit) == (last.currency, last.unit)
         ]
         low, high = min(fresh, key=lambda q: q.per_unit), max(fresh, key=lambda q: q.per_unit)
-        if high.per_unit / low.per_unit - 1 > SOURCES_DIFFER:
+        if high.per_unit / low.per_unit - 1 > tuned.number(SOURCES_DIFFER):
             faults["sources_differ"] = {
                 "low": [low.source, low.per_unit],
                 "high": [high.source, high.per_unit],
@@ -71,7 +72,8 @@ def check(snapshot: Snapshot) -> list[Verdict]:
     """Doubtful prices of pledged commodities, one finding each."""
     verdicts: list[Verdict] = []
     for prices in snapshot.prices:
-        faults = _faults(prices, snapshot)
+        tuned = snapshot.tuned.of("V06", prices.tenant_id)
+        faults = _faults(prices, snapshot, tuned)
         if not faults:
             continue
         newest = _newest_by_source(prices)
@@ -85,6 +87,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                 summary=f"The price of {prices.commodity_code} {' and '.join(_WORDS[name] for name in faults)}.",
                 summary_zh=f"{prices.commodity_code} 价格{'、'.join(_WORDS_ZH[name] for name in faults)}。",
                 evidence={**faults, "faults": sorted(faults), "facilities": list(prices.facility_ids)[:50]},
+                thresholds=tuned.shown(),
             )
         )
     return verdicts
@@ -102,10 +105,8 @@ RULE = Rule(
     claim="A commodity that secures a loan has no accepted quote of the last trading day, or a newer one that was refused or quarantined, "
     "or its sources differ by more than 3 %.",
     inputs=(Section.PRICES,),
-    thresholds=(
-        Threshold(name="trading_days", value=TRADING_DAYS, meaning="age from which a price is stale"),
-        Threshold(name="sources_differ", value=SOURCES_DIFFER, meaning="between two sources' newest quotes of one day"),
-    ),
+    thresholds=(TRADING_DAYS, SOURCES_DIFFER),
+    scopes=BY_TENANT,
     guards=(
         "Weekends and Chinese holidays are no trading days.",
         "Once a quarantined jump is confirmed by the second source the doubt goes.",

@@ -8,12 +8,24 @@ from collateral.zones import point_distance_m
 from risk.facts import Movement
 from risk.rule import Cleared, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
+from risk.thresholds import ThresholdBook, Tuned
 
-SPEED_BETWEEN_SITES_KMH = 120
-SPEED_INSIDE_SITE_KMH = 30
-SKEW_GUARD = timedelta(minutes=5)
-SKEW_MEASURED = timedelta(seconds=60)
-DISTANCE_MIN_M = 200
+SPEED_BETWEEN_SITES_KMH = Threshold(
+    name="speed_between_sites_kmh", value=120, meaning="implied speed between sites above which it is a clone"
+)
+SPEED_INSIDE_SITE_KMH = Threshold(
+    name="speed_inside_site_kmh", value=30, meaning="the same inside one site, where both clocks were measured"
+)
+SKEW_GUARD = Threshold(
+    name="skew_guard", value=timedelta(minutes=5), least=timedelta(seconds=1), meaning="added to the time between two sites' sightings"
+)
+SKEW_MEASURED = Threshold(
+    name="skew_measured",
+    value=timedelta(seconds=60),
+    meaning="measured skew up to which clocks inside a site are trusted, and added to the time",
+    fixed="clocks are measured against it when movements are loaded",
+)
+DISTANCE_MIN_M = Threshold(name="distance_min_m", value=200, meaning="nearer sightings are never a clone")
 
 
 def implied_speed_kmh(distance_m: float, elapsed: timedelta, guard: timedelta) -> float:
@@ -27,7 +39,7 @@ def _subject(movement: Movement) -> Subject:
     return Subject(tenant_id=movement.tenant_id, kind=SubjectKind.TAG, id=movement.tag_epc or "")
 
 
-def _finding(movement: Movement, how: str, how_zh: str, evidence: dict[str, object]) -> Finding:
+def _finding(movement: Movement, how: str, how_zh: str, evidence: dict[str, object], tuned: Tuned | None = None) -> Finding:
     unit = movement.unit
     return Finding(
         subject=_subject(movement),
@@ -52,6 +64,7 @@ def _finding(movement: Movement, how: str, how_zh: str, evidence: dict[str, obje
             "recorded_at": movement.recorded_at,
             **evidence,
         },
+        thresholds=None if tuned is None else tuned.shown(),
     )
 
 
@@ -80,7 +93,7 @@ def _elapsed(movement: Movement) -> timedelta | None:
     return abs(movement.occurred_at - movement.from_seen_at)
 
 
-def _two_places(movement: Movement) -> Finding | None:
+def _two_places(movement: Movement, book: ThresholdBook) -> Finding | None:
     sides, elapsed = _sides(movement), _elapsed(movement)
     if sides is None or elapsed is None:
         return None
@@ -88,11 +101,12 @@ def _two_places(movement: Movement) -> Finding | None:
     same_site = site_here == site_there
     if same_site and not movement.skew_known:
         return None
-    guard = SKEW_MEASURED if same_site else SKEW_GUARD
-    limit = SPEED_INSIDE_SITE_KMH if same_site else SPEED_BETWEEN_SITES_KMH
+    tuned = book.of("R03", movement.tenant_id, warehouse_id=site_here)
+    guard = tuned.span(SKEW_MEASURED if same_site else SKEW_GUARD)
+    limit = tuned.number(SPEED_INSIDE_SITE_KMH if same_site else SPEED_BETWEEN_SITES_KMH)
     distance_m = point_distance_m(lon_there, lat_there, lon_here, lat_here)
     speed = implied_speed_kmh(distance_m, elapsed, guard)
-    if distance_m <= DISTANCE_MIN_M or speed <= limit:
+    if distance_m <= tuned.number(DISTANCE_MIN_M) or speed <= limit:
         return None
     minutes = elapsed.total_seconds() / 60
     return _finding(
@@ -109,6 +123,7 @@ def _two_places(movement: Movement) -> Finding | None:
             "speed_kmh_max": limit,
             "skew_guard_s": int(guard.total_seconds()),
         },
+        tuned,
     )
 
 
@@ -133,7 +148,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                 )
             )
         elif movement.kind in ("SITE_CHANGE", "ZONE_CHANGE", "GATE_IN", "GATE_OUT"):
-            found = _two_places(movement)
+            found = _two_places(movement, snapshot.tuned)
             if found is not None:
                 verdicts.append(found)
     return verdicts
@@ -150,21 +165,7 @@ RULE = Rule(
     lasting=False,
     claim="One tag number was read at two places that no lorry joins in the time between, or by two chips (TID).",
     inputs=(Section.MOVEMENTS,),
-    thresholds=(
-        Threshold(
-            name="speed_between_sites_kmh", value=SPEED_BETWEEN_SITES_KMH, meaning="implied speed between sites above which it is a clone"
-        ),
-        Threshold(
-            name="speed_inside_site_kmh", value=SPEED_INSIDE_SITE_KMH, meaning="the same inside one site, where both clocks were measured"
-        ),
-        Threshold(name="skew_guard", value=SKEW_GUARD, meaning="added to the time between two sites' sightings"),
-        Threshold(
-            name="skew_measured",
-            value=SKEW_MEASURED,
-            meaning="measured skew up to which clocks inside a site are trusted, and added to the time",
-        ),
-        Threshold(name="distance_min_m", value=DISTANCE_MIN_M, meaning="nearer sightings are never a clone"),
-    ),
+    thresholds=(SPEED_BETWEEN_SITES_KMH, SPEED_INSIDE_SITE_KMH, SKEW_GUARD, SKEW_MEASURED, DISTANCE_MIN_M),
     guards=(
         "Event times are compared, never times of arrival: a late buffered upload implies no speed.",
         "Clocks may be off by 5 minutes between sites; inside a site the rule judges only readers whose skew was measured.",

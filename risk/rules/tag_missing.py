@@ -9,30 +9,48 @@ from math import ceil, log
 from risk.facts import UnseenUnit
 from risk.rule import CannotJudge, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
+from risk.thresholds import Tuned
 
-READ_RATE_DEFAULT = Decimal("0.95")
-FALSE_ALARMS_PER_ROUND = Decimal("0.1")
-VALUE_SHARE = Decimal("0.005")
-NEIGHBOURS = 3
-READ_RATE_MIN = Decimal("0.30")
+READ_RATE_MIN, READ_RATE_MAX = Decimal("0.30"), Decimal("0.999")
+READ_RATE_DEFAULT = Threshold(
+    name="read_rate_default",
+    value=Decimal("0.95"),
+    least=READ_RATE_MIN,
+    most=READ_RATE_MAX,
+    meaning="p until a zone has 30 days of rounds",
+)
+FALSE_ALARMS_PER_ROUND = Threshold(
+    name="false_alarms_per_round",
+    value=Decimal("0.1"),
+    least=Decimal("0.001"),
+    meaning="units expected unseen by chance, over all N",
+)
+VALUE_SHARE = Threshold(name="value_share", value=Decimal("0.005"), meaning="share of the facility's goods from which it is P1")
+NEIGHBOURS = Threshold(
+    name="neighbours", value=3, whole=True, least=1, meaning="units of the zone that vanished in the same round from which it is P1"
+)
+HISTORY = Threshold(
+    name="history", value=timedelta(days=30), meaning="rounds kept for a zone's own read rate", fixed="rounds are kept for this long"
+)
+ODDS = Decimal("0.1")  # DOMAIN 4.2: fewer than this many present units expected unseen by chance
 
 
-def rounds_needed(units: int, read_rate: Decimal) -> int:
-    """Rounds k after which fewer than 0.1 of `units` present units are expected unseen by chance: ceil(ln(0.1/N) / ln(1-p)).
+def rounds_needed(units: int, read_rate: Decimal, false_alarms: Decimal = ODDS) -> int:
+    """Rounds k after which fewer than `false_alarms` of `units` present units are expected unseen by chance: ceil(ln(0.1/N) / ln(1-p)).
 
     read_rate p: probability that a present tag is read in one round, 0 < p < 1. Never fewer than 2.
     """
     if not 0 < read_rate < 1:
         raise ValueError(f"a read rate lies between 0 and 1, not {read_rate}")
-    chance = float(FALSE_ALARMS_PER_ROUND) / max(1, units)
+    chance = min(float(false_alarms) / max(1, units), 0.999)
     return max(2, ceil(log(chance) / log(1 - float(read_rate)) - 1e-9))
 
 
-def _severity(fact: UnseenUnit) -> tuple[Severity, list[str]]:
+def _severity(fact: UnseenUnit, tuned: Tuned) -> tuple[Severity, list[str]]:
     reasons = []
-    if fact.unit.value is not None and fact.facility_value and fact.unit.value >= VALUE_SHARE * fact.facility_value:
+    if fact.unit.value is not None and fact.facility_value and fact.unit.value >= tuned.number(VALUE_SHARE) * fact.facility_value:
         reasons.append("value_share")
-    if fact.vanished_together >= NEIGHBOURS:
+    if fact.vanished_together >= tuned.number(NEIGHBOURS):
         reasons.append("neighbours")
     return (Severity.P1 if reasons else Severity.P2), reasons
 
@@ -43,12 +61,13 @@ def check(snapshot: Snapshot) -> list[Verdict]:
     for fact in snapshot.unseen:
         unit = fact.unit
         subject = Subject(tenant_id=unit.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id)
-        rate = min(max(fact.read_rate or READ_RATE_DEFAULT, READ_RATE_MIN), Decimal("0.999"))
-        needed = rounds_needed(snapshot.watched_units, rate)
+        tuned = snapshot.tuned.of("R02", unit.tenant_id, warehouse_id=unit.warehouse_id)
+        rate = min(max(fact.read_rate or tuned.number(READ_RATE_DEFAULT), READ_RATE_MIN), READ_RATE_MAX)
+        needed = rounds_needed(snapshot.watched_units, rate, tuned.number(FALSE_ALARMS_PER_ROUND))
         if fact.rounds_since < needed:
             verdicts.append(CannotJudge(subject=subject, reason=f"{fact.rounds_since} of {needed} rounds since it was last read"))
             continue
-        severity, escalated_by = _severity(fact)
+        severity, escalated_by = _severity(fact, tuned)
         verdicts.append(
             Finding(
                 subject=subject,
@@ -77,6 +96,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                     "vanished_together": fact.vanished_together,
                     "escalated_by": escalated_by,
                 },
+                thresholds=tuned.shown(),
             )
         )
     return verdicts
@@ -94,13 +114,7 @@ RULE = Rule(
     claim="A pledged unit was not read in k inventory rounds of the reader that last read it, in the zone where it was, while that reader read "
     "other units there; k = ceil(ln(0.1/N) / ln(1-p)), N units under watch, p the zone's own read rate.",
     inputs=(Section.UNSEEN,),
-    thresholds=(
-        Threshold(name="read_rate_default", value=READ_RATE_DEFAULT, meaning="p until a zone has 30 days of rounds"),
-        Threshold(name="false_alarms_per_round", value=FALSE_ALARMS_PER_ROUND, meaning="units expected unseen by chance, over all N"),
-        Threshold(name="value_share", value=VALUE_SHARE, meaning="share of the facility's goods from which it is P1"),
-        Threshold(name="neighbours", value=NEIGHBOURS, meaning="units of the zone that vanished in the same round from which it is P1"),
-        Threshold(name="history", value=timedelta(days=30), meaning="rounds kept for a zone's own read rate"),
-    ),
+    thresholds=(READ_RATE_DEFAULT, FALSE_ALARMS_PER_ROUND, VALUE_SHARE, NEIGHBOURS, HISTORY),
     guards=(
         "Rounds are counted as they happened, not by hours: a reader, gateway or site that was silent had none, so its goods are not "
         "observable rather than absent (that is R21).",

@@ -5,11 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 
 from collateral.calendar import end_of_business_day
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot, money_sum
 
-BUSINESS_DAYS = 5
-PAPER_SETTLE = timedelta(hours=4)
+BUSINESS_DAYS = Threshold(
+    name="business_days",
+    value=5,
+    whole=True,
+    least=1,
+    most=40,
+    meaning="Chinese business days after the invoice's date, to 17:00 in Shanghai",
+)
+PAPER_SETTLE = Threshold(
+    name="paper_settle",
+    value=timedelta(hours=4),
+    meaning="time after a paper reached us, by the stream, in which its companions and its goods' readings may still arrive",
+)
 
 
 def check(snapshot: Snapshot) -> list[Verdict]:
@@ -19,8 +30,10 @@ def check(snapshot: Snapshot) -> list[Verdict]:
     for invoice in snapshot.invoices:
         if invoice.transfer_notes or (invoice.waybills and invoice.movements):
             continue
-        deadline, calendar_known = end_of_business_day(invoice.issued_at, BUSINESS_DAYS)
-        if snapshot.as_of <= deadline or settled is None or settled < invoice.received_at + PAPER_SETTLE:
+        tuned = snapshot.tuned.of("R16", invoice.tenant_id)
+        days = int(tuned.number(BUSINESS_DAYS))
+        deadline, calendar_known = end_of_business_day(invoice.issued_at, days)
+        if snapshot.as_of <= deadline or settled is None or settled < invoice.received_at + tuned.span(PAPER_SETTLE):
             continue
         pledged = [u for u in invoice.units if u.pledged]
         lacking = [name for name, found in (("waybill", invoice.waybills), ("movement", invoice.movements)) if not found]
@@ -34,8 +47,8 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                 pledge_id=pledged[0].pledge_id if pledged else None,
                 exposure_at_risk=money_sum([u.value for u in pledged]) if pledged else invoice.amount,
                 currency=pledged[0].currency if pledged else invoice.currency,
-                summary=f"Invoice {invoice.number} has no {' and no '.join(lacking)} five business days after its date.",
-                summary_zh=f"发票 {invoice.number} 开具五个工作日后仍无{lacking_zh}。",
+                summary=f"Invoice {invoice.number} has no {' and no '.join(lacking)} {days} business days after its date.",
+                summary_zh=f"发票 {invoice.number} 开具 {days} 个工作日后仍无{lacking_zh}。",
                 evidence={
                     "document_id": invoice.document_id,
                     "number": invoice.number,
@@ -55,6 +68,7 @@ def check(snapshot: Snapshot) -> list[Verdict]:
                     "goods_ids": [u.goods_id for u in invoice.units][:50],
                     "units_pledged": len(pledged),
                 },
+                thresholds=tuned.shown(),
             )
         )
     return verdicts
@@ -71,16 +85,8 @@ RULE = Rule(
     lasting=True,
     claim="Five business days after an invoice's date there is no matching waybill with a gate passage, site change or trip of its goods.",
     inputs=(Section.INVOICES,),
-    thresholds=(
-        Threshold(
-            name="business_days", value=BUSINESS_DAYS, meaning="Chinese business days after the invoice's date, to 17:00 in Shanghai"
-        ),
-        Threshold(
-            name="paper_settle",
-            value=PAPER_SETTLE,
-            meaning="time after a paper reached us, by the stream, in which its companions and its goods' readings may still arrive",
-        ),
-    ),
+    thresholds=(BUSINESS_DAYS, PAPER_SETTLE),
+    scopes=BY_TENANT,
     guards=(
         "A sale inside the store needs no lorry: the keeper's transfer note for the contract or the goods is a match.",
         "Papers match by contract number or by a shared unit.",

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from risk.facts import Trip
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import named, of_units
 from risk.snapshot import Snapshot
 
@@ -89,6 +89,7 @@ RULE = Rule(
     "destination at least twice.",
     inputs=(Section.TRIPS,),
     thresholds=(LATE, LATE_SHARE, CHANGES, LANE_TRIPS, PEERS),
+    scopes=BY_TENANT,
     guards=(
         "The median delay of three or more other trips to the same destination is taken off: a closed road holds everybody.",
         "A lane has a history from 20 finished trips on (cold start: until then only the plan counts).",

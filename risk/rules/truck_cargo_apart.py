@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from collateral.zones import point_distance_m
 from risk.facts import CargoSighting, Fix, Trip
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import of_units
 from risk.snapshot import Snapshot
 
@@ -77,6 +77,7 @@ RULE = Rule(
     claim="While a trip is under way a reader reads units of its load more than 1 km from where the lorry was at that time.",
     inputs=(Section.TRIPS,),
     thresholds=(APART_M, SETTLE),
+    scopes=BY_TENANT,
     guards=(
         "Loading and unloading take time: the first 15 minutes of a trip, and of a stay at its destination, are not judged.",
         "A sighting is compared with the lorry's fix within ten minutes of it; without one nothing is said.",

@@ -5,32 +5,50 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import timedelta
 
+from collateral.release import GATE_TOLERANCE
 from risk.facts import Movement
 from risk.rule import Cleared, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.snapshot import Snapshot
+from risk.thresholds import ThresholdBook, Tuned
 
-WINDOW_GRACE = timedelta(minutes=30)
-BACK_INSIDE = timedelta(minutes=10)
+RETURNS_LOADED = timedelta(hours=1)
+WINDOW_GRACE = Threshold(
+    name="window_grace",
+    value=GATE_TOLERANCE,
+    most=GATE_TOLERANCE,  # what the ledger settles: an exit beyond it stays on the book, so it must be told
+    meaning="before and after the release's validity in which its exit still counts as covered",
+)
+BACK_INSIDE = Threshold(
+    name="back_inside", value=timedelta(minutes=10), most=RETURNS_LOADED, meaning="a unit seen inside again within this time did not leave"
+)
 EXITS = ("GATE_OUT", "FENCE_EXIT")
 RETURNS = ("GATE_IN", "ZONE_CHANGE", "FENCE_ENTER")
 
 
-def covers(movement: Movement) -> bool:
+def tuned_at(movement: Movement, book: ThresholdBook) -> Tuned:
+    """The rule's thresholds where this movement happened."""
+    here = movement.warehouse_id or (movement.to_place.warehouse_id if movement.to_place else None)
+    return book.of("R01", movement.tenant_id, warehouse_id=here)
+
+
+def covers(movement: Movement, book: ThresholdBook) -> bool:
     """Whether an issued release (or a planned move between supervised sites) allowed the movement at its time, give or take the grace."""
     cover = movement.cover
-    return cover is not None and cover.valid_from - WINDOW_GRACE <= movement.occurred_at <= cover.valid_to + WINDOW_GRACE
+    grace = tuned_at(movement, book).span(WINDOW_GRACE)
+    return cover is not None and cover.valid_from - grace <= movement.occurred_at <= cover.valid_to + grace
 
 
 def _key(movement_id: int, goods_id: str, *, by_vehicle: bool) -> str:
     return f"movement:{movement_id}:{goods_id}" if by_vehicle else f"movement:{movement_id}"
 
 
-def _exit(movement: Movement) -> Finding | None:
-    unit = movement.unit
-    if unit is None or not unit.pledged or movement.corrected or covers(movement):
+def _exit(movement: Movement, book: ThresholdBook) -> Finding | None:
+    unit, tuned = movement.unit, tuned_at(movement, book)
+    if unit is None or not unit.pledged or movement.corrected or covers(movement, book):
         return None
-    if movement.back_inside_at is not None and movement.back_inside_at - movement.occurred_at <= BACK_INSIDE:
+    if movement.back_inside_at is not None and movement.back_inside_at - movement.occurred_at <= tuned.span(BACK_INSIDE):
         return None
+    tuned.span(WINDOW_GRACE)  # so that the alert shows what cover was judged by
     at = movement.from_place.zone_id if movement.from_place else movement.warehouse_id or "the site"
     by = f" on {movement.vehicle_plate}" if movement.vehicle_plate else ""
     by_zh = f"（车辆 {movement.vehicle_plate}）" if movement.vehicle_plate else ""
@@ -61,22 +79,24 @@ def _exit(movement: Movement) -> Finding | None:
             "reads": dict(movement.evidence),
             "nearest_cover": None if movement.cover is None else asdict(movement.cover),
         },
+        thresholds=tuned.shown(),
     )
 
 
-def _return(movement: Movement) -> Cleared | None:
+def _return(movement: Movement, book: ThresholdBook) -> Cleared | None:
     """What a return explains: the exits just before it by event time. A late or repeated one says nothing of a newer exit."""
     unit = movement.unit
     if unit is None or movement.corrected:
         return None
     inside = movement.kind != "ZONE_CHANGE" or (movement.to_place is not None and movement.to_place.kind != "GATE_OUTER")
-    explained = [e for e in movement.exits_before if timedelta(0) <= movement.occurred_at - e.occurred_at <= BACK_INSIDE]
+    within = tuned_at(movement, book).span(BACK_INSIDE)
+    explained = [e for e in movement.exits_before if timedelta(0) <= movement.occurred_at - e.occurred_at <= within]
     if not inside or not explained:
         return None
     return Cleared(
         subject=Subject(tenant_id=movement.tenant_id, kind=SubjectKind.GOODS, id=unit.goods_id),
         event_keys=tuple(_key(e.movement_id, unit.goods_id, by_vehicle=e.by_vehicle) for e in explained),
-        reason="seen inside again within 10 minutes",
+        reason=f"seen inside again within {int(within.total_seconds()) // 60} minutes",
         evidence={"movement_id": movement.movement_id, "occurred_at": movement.occurred_at, "left_at": explained[-1].occurred_at},
     )
 
@@ -98,17 +118,18 @@ def _correction(movement: Movement) -> Cleared | None:
     )
 
 
-def _verdict(movement: Movement) -> Verdict | None:
+def _verdict(movement: Movement, book: ThresholdBook) -> Verdict | None:
     if movement.kind in EXITS:
-        return _exit(movement)
+        return _exit(movement, book)
     if movement.kind in RETURNS:
-        return _return(movement)
+        return _return(movement, book)
     return _correction(movement) if movement.kind == "CORRECTION" else None
 
 
 def check(snapshot: Snapshot) -> list[Verdict]:
     """Exits of pledged units without cover, and returns and corrections that explain an exit."""
-    return [v for v in map(_verdict, snapshot.movements) if v is not None]
+    found = (_verdict(m, snapshot.tuned) for m in snapshot.movements)
+    return [v for v in found if v is not None]
 
 
 RULE = Rule(
@@ -123,14 +144,7 @@ RULE = Rule(
     claim="A pledged unit passed a gate outwards, or left a fence aboard a vehicle, and no release that was issued for it at that time "
     "(nor a planned move between supervised sites) covers it.",
     inputs=(Section.MOVEMENTS,),
-    thresholds=(
-        Threshold(
-            name="window_grace",
-            value=WINDOW_GRACE,
-            meaning="before and after the release's validity in which its exit still counts as covered",
-        ),
-        Threshold(name="back_inside", value=BACK_INSIDE, meaning="a unit seen inside again within this time did not leave"),
-    ),
+    thresholds=(WINDOW_GRACE, BACK_INSIDE),
     guards=(
         "A gate passage needs the order inner zone, outer zone, confirmed by two antennas or three reads in 10 s; stray reads are no passage.",
         "A unit seen inside the same site again within 10 minutes after an exit, by event time, explains that exit; a late return says nothing of a "

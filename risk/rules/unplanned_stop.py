@@ -8,7 +8,7 @@ from collateral.calendar import BANK_ZONE
 from collateral.zones import Fence, point_distance_m
 from risk.facts import RoadPlace, Trip
 from risk.road import Stop, stops
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import named, of_units
 from risk.snapshot import Snapshot
 
@@ -102,6 +102,7 @@ RULE = Rule(
     claim="A lorry on a trip stood more than 30 minutes at one place that is neither origin, destination, a planned stop nor a rest area.",
     inputs=(Section.TRIPS,),
     thresholds=(SLOW_KMH, LASTS, RISKY_M, PEER_M, YARD_M),
+    scopes=BY_TENANT,
     guards=(
         "Service areas, rest areas and planned stops explain a stay; drivers have to rest.",
         "Another vehicle of ours that stood within 500 m at the same time shows a jam.",

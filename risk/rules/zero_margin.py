@@ -8,7 +8,7 @@ from decimal import Decimal
 from statistics import median
 
 from risk.facts_trade import Deal, Link
-from risk.rule import Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
+from risk.rule import BY_TENANT, Finding, Lane, Leg, Rule, Section, Severity, Subject, SubjectKind, Threshold, Verdict
 from risk.rules.telling import of_holder
 from risk.snapshot import Snapshot
 
@@ -120,6 +120,7 @@ RULE = Rule(
     "money went in and out on one day, a round quantity, no freight.",
     inputs=(Section.DEALS, Section.LINKS),
     thresholds=(FLAGS, MARGIN, MEDIAN_SHARE, HELD, THROUGH, PAIRS),
+    scopes=BY_TENANT,
     guards=(
         "Thin margins are normal in steel: where five resales of the commodity are known, thin means below half of their median as well.",
         "One sign alone says nothing; three are needed.",

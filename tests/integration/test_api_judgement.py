@@ -66,6 +66,10 @@ def test_a_verdict_tells_why_and_inputs_and_settings_are_kept_on_record(api: Api
         {**setting, "rule_code": "R99"},
         {**setting, "value": "-1"},
         {**setting, "warehouse_id": "x"},
+        {**setting, "product": "STEEL_STATIC"},
+        {**setting, "rule_code": "V02", "name": "hysteresis"},
+        {**setting, "rule_code": "R01", "name": "window_grace", "value": "7200"},
+        {**setting, "rule_code": "R17", "name": "release_needed", "warehouse_id": None},
     ):
         assert officer.post("/api/v1/rule-thresholds", json=wrong).status_code == 422, wrong
     ok(officer.post("/api/v1/rule-modes", json={"rule_code": "R31", "mode": "SHADOW", "reason": "trial"}), 201)

@@ -149,7 +149,7 @@ def test_an_answer_that_comes_late_does_not_replace_a_newer_one(page: Page, api:
     lend(api, pool)
     sign_in(page, api)
     held: list[Route] = []
-    page.route(re.compile(r"/goods\?limit="), held.append)
+    page.route(re.compile(r"/goods\?limit="), lambda route: held.append(route))
     page.keyboard.press("3")
     page.get_by_role("searchbox").fill("COIL-0001")
     page.keyboard.press("Enter")

@@ -20,6 +20,7 @@ from collateral import release_service
 from collateral.clock import FixedClock
 from collateral.commands import CreatePledge, RequestRelease
 from collateral.errors import AlreadyPledged
+from collateral.rule_input_service import SetThreshold, set_threshold
 from collateral.signing import ReleaseSigner
 from db.pool import Pool
 from risk.fast_lane import FastLane, listen
@@ -99,6 +100,24 @@ def test_the_release_window_has_half_an_hour_of_grace_and_no_more(world: RiskWor
     world.movement("GATE_OUT", goods[1], NOW + timedelta(hours=2) + 30 * MINUTE + timedelta(seconds=1))
     lane(world).drain()
     assert world.open("R01") == [goods[1]]
+
+
+def test_the_fast_lane_judges_by_what_the_site_has_set_and_tells_it(world: RiskWorld) -> None:
+    goods = world.coils(1, 30)
+    world.pledged(goods)
+    issued_release(world, goods[:2])
+    tight = SetThreshold(
+        tenant_id=TENANT, rule_code="R01", name="window_grace", value=Decimal(600), reason="busy gate", warehouse_id="WH-SH-01"
+    )
+    version = set_threshold(world.pool, tight, "officer", NOW)
+    world.movement("GATE_OUT", goods[0], NOW + timedelta(hours=2) + 10 * MINUTE)
+    world.movement("GATE_OUT", goods[1], NOW + timedelta(hours=2) + 11 * MINUTE)
+    lane(world).drain()
+    assert world.open("R01") == [goods[1]]
+    assert world.alerts("R01")[0]["thresholds"]["window_grace"] == f"10 min (set, version {version})"
+    assert world.scalar("SELECT released_at FROM pledge_item WHERE goods_id = %s", goods[1]) is None, (
+        "what nothing covers stays in the book"
+    )
 
 
 @pytest.mark.parametrize(("after", "open_"), [(10 * MINUTE, 0), (10 * MINUTE + timedelta(seconds=1), 1)])
