@@ -46,6 +46,7 @@ class StoreMetrics(Collector):
                 severities = {r["severity"]: r["n"] for r in store.rows(conn, "metrics_alerts")}
                 ingest = store.rows(conn, "metrics_ingest")[0]
                 backlog = store.rows(conn, "metrics_backlog")[0]
+                unconserved = store.rows(conn, "metrics_unconserved")[0]["n"]
         except (psycopg.Error, PoolTimeout) as exc:
             log.warning("metrics without the store", extra={"event": "metrics_store_down", "error": str(exc)})
             up.add_metric([], 0)
@@ -60,7 +61,10 @@ class StoreMetrics(Collector):
         waiting = GaugeMetricFamily("chuantou_backlog", "Work that waits", labels=["kind"])
         waiting.add_metric(["movements"], backlog["movements"])
         waiting.add_metric(["job_requests"], backlog["job_requests"])
-        return [up, alerts, readings, waiting]
+        broken = GaugeMetricFamily(
+            "chuantou_unconserved_device_days", "Days of devices whose readings are not conserved", value=unconserved
+        )
+        return [up, alerts, readings, waiting, broken]
 
 
 class Metrics:

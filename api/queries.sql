@@ -403,7 +403,8 @@ SELECT audit_id, happened_at, recorded_at, user_id, action, subject_kind, subjec
 
 -- name: tally_rows
 -- Counters per device and day; the row without a device belongs to everybody.
-SELECT t.device_id, t.day, t.received, t.stored, t.repeated, t.absorbed, t.refused FROM ingest_tally t
+SELECT t.device_id, t.day, t.received, t.stored, t.repeated, t.absorbed, t.refused, c.found, c.checked_at, c.counted = c.found AS conserved
+  FROM ingest_tally t LEFT JOIN conservation_check c USING (device_id, day)
  WHERE (t.device_id = '' OR EXISTS (SELECT 1 FROM device d WHERE d.device_id = t.device_id AND d.tenant_id = %(tenant)s))
 /*? since */   AND t.day >= %(since)s
 /*? until */   AND t.day < %(until)s
@@ -411,8 +412,10 @@ SELECT t.device_id, t.day, t.received, t.stored, t.repeated, t.absorbed, t.refus
  ORDER BY t.day DESC, t.device_id;
 
 -- name: tally_totals
--- Counters of the installation's devices, all tenants' where devices are unknown.
-SELECT coalesce(sum(t.stored), 0)::bigint AS stored, coalesce(sum(t.refused), 0)::bigint AS refused FROM ingest_tally t WHERE (t.device_id = '' OR EXISTS (SELECT 1 FROM device d WHERE d.device_id = t.device_id AND d.tenant_id = %(tenant)s));
+-- Stored of the tenant's devices; refused of the whole installation: what came from a device that was unknown then is no tenant's,
+-- and whose the device is now does not change how it was counted.
+SELECT coalesce(sum(t.stored) FILTER (WHERE EXISTS (SELECT 1 FROM device d WHERE d.device_id = t.device_id AND d.tenant_id = %(tenant)s)), 0)::bigint AS stored,
+       coalesce(sum(t.refused), 0)::bigint AS refused FROM ingest_tally t;
 
 -- name: tally_tables
 -- What the tables hold of this tenant's devices, and what retention removed from them.
@@ -421,6 +424,7 @@ SELECT (SELECT count(*) FROM observation x WHERE EXISTS (SELECT 1 FROM device d 
        (SELECT count(*) FROM device_event x WHERE EXISTS (SELECT 1 FROM device d WHERE d.device_id = x.device_id AND d.tenant_id = %(tenant)s)) AS device_events,
        (SELECT coalesce(sum(l.items * l.times), 0)::bigint FROM dead_letter l
          WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.device_id = l.topic_device AND d.tenant_id <> %(tenant)s)) AS refused,
+       (SELECT coalesce(sum(l.items * l.times), 0)::bigint FROM dead_letter l) + (SELECT coalesce(sum(p.refused), 0)::bigint FROM telemetry_purge p) AS all_refused,
        (SELECT coalesce(sum(p.stored), 0)::bigint FROM telemetry_purge p
          WHERE EXISTS (SELECT 1 FROM device d WHERE d.device_id = p.device_id AND d.tenant_id = %(tenant)s)) AS purged_stored,
        (SELECT coalesce(sum(p.refused), 0)::bigint FROM telemetry_purge p
@@ -465,6 +469,10 @@ SELECT severity, count(*) AS n FROM alert WHERE status NOT IN ('CLOSED','RESOLVE
 -- Counters of all devices since the beginning.
 SELECT coalesce(sum(received), 0)::bigint AS received, coalesce(sum(stored), 0)::bigint AS stored, coalesce(sum(repeated), 0)::bigint AS repeated,
        coalesce(sum(absorbed), 0)::bigint AS absorbed, coalesce(sum(refused), 0)::bigint AS refused FROM ingest_tally;
+
+-- name: metrics_unconserved
+-- Days of devices on which the newest count of readings did not agree with the counters.
+SELECT count(*) AS n FROM conservation_check WHERE counted <> found;
 
 -- name: metrics_backlog
 -- Movements that the fast lane has not judged, and job requests that wait.

@@ -163,8 +163,7 @@ def tally(pool: Pool, tenant: str, since: Any, until: Any, device_id: str | None
         counted = rows(conn, "tally_totals", tenant=tenant)[0]
         tables = rows(conn, "tally_tables", tenant=tenant)[0]
     tables["stored"] = tables["observations"] + tables["positions"] + tables["device_events"]
-    stored, refused = tables["stored"] + tables["purged_stored"], tables["refused"] + tables["purged_refused"]
-    agrees = counted["stored"] == stored and counted["refused"] == refused
+    agrees = counted["stored"] == tables["stored"] + tables["purged_stored"] and counted["refused"] == tables.pop("all_refused")
     names = ("received", "stored", "repeated", "absorbed", "refused")
     totals = {n: sum(r[n] for r in items) for n in names}
     return {"items": items, "totals": totals, "tables": tables, "agrees": agrees}

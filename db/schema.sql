@@ -286,6 +286,16 @@ CREATE TABLE public.commodity_band (
     CONSTRAINT commodity_band_property_check CHECK ((property = ANY (ARRAY['DENSITY_KGPM3'::text, 'ASSAY_PCT'::text])))
 );
 
+CREATE TABLE public.conservation_check (
+    device_id text NOT NULL,
+    day date NOT NULL,
+    counted bigint NOT NULL,
+    found bigint NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    CONSTRAINT conservation_check_counted_check CHECK ((counted >= 0)),
+    CONSTRAINT conservation_check_found_check CHECK ((found >= 0))
+);
+
 CREATE TABLE public.credit_product (
     product text NOT NULL,
     name text NOT NULL,
@@ -1837,6 +1847,9 @@ ALTER TABLE ONLY public.commodity_band
 ALTER TABLE ONLY public.commodity
     ADD CONSTRAINT commodity_pkey PRIMARY KEY (commodity_code);
 
+ALTER TABLE ONLY public.conservation_check
+    ADD CONSTRAINT conservation_check_pkey PRIMARY KEY (device_id, day);
+
 ALTER TABLE ONLY public.credit_product_advance
     ADD CONSTRAINT credit_product_advance_pkey PRIMARY KEY (product, commodity_group);
 
@@ -2144,6 +2157,8 @@ CREATE INDEX alert_subject ON public.alert USING btree (subject_kind, subject_id
 CREATE INDEX audit_entry_subject ON public.audit_entry USING btree (subject_kind, subject_id, audit_id);
 
 CREATE INDEX business_figure_kind ON public.business_figure USING btree (tenant_id, kind, valid_to);
+
+CREATE INDEX conservation_broken ON public.conservation_check USING btree (device_id, day) WHERE (counted <> found);
 
 CREATE INDEX dated_proof_holder ON public.dated_proof USING btree (tenant_id, kind, valid_to);
 

@@ -134,7 +134,4 @@ class Redriver:
         self._registry.learn_tags(conn, opened.epcs())
         screened = screen([opened], self._registry)
         written = store.write(conn, screened, self._registry, self._options)
-        reasons = [f"{r.reason}: {r.detail}"[:500] for r in screened.refused]
-        if written.sums.refused and not reasons:
-            reasons = ["conflict: readings of this message were received before with other content"]
-        return written, reasons
+        return written, list(dict.fromkeys(f"{r.reason}: {r.detail}"[:500] for r in written.refused))

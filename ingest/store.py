@@ -16,7 +16,7 @@ from ingest.device_states import KnownState, device_state
 from ingest.gaps import Epoch
 from ingest.readings import DeviceEvent
 from ingest.registry import Registry
-from ingest.screen import Delivery, Happening, Screened
+from ingest.screen import Delivery, Happening, Refused, Screened
 from ingest.store_movements import put_movements
 from ingest.store_positions import put_positions
 from ingest.store_reads import put_reads
@@ -30,6 +30,7 @@ class Written:
     sums: Sums
     movements: int
     device_sums: Tally
+    refused: tuple[Refused, ...]  # also what only the store could tell: conflicts, sessions without a birth
 
 
 def write(conn: Conn, screened: Screened, registry: Registry, options: StoreOptions) -> Written:
@@ -49,7 +50,7 @@ def write(conn: Conn, screened: Screened, registry: Registry, options: StoreOpti
     _put_device_states(batch)
     _put_refusals(batch)
     batch.run("add_tally", batch.tally.rows())
-    return Written(batch.tally.sums(), movements, batch.tally)
+    return Written(batch.tally.sums(), movements, batch.tally, tuple(batch.refused))
 
 
 def _put_events(batch: Batch) -> None:

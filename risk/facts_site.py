@@ -174,6 +174,26 @@ class DeviceConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnconservedDay:
+    """A day of receipt (UTC) on which as many readings of a device were counted as stored, and as many were found."""
+
+    day: date
+    counted: int
+    found: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unconserved:
+    """A device whose readings the newest count did not find as they were counted."""
+
+    device_id: str
+    tenant_id: str
+    warehouse_id: str | None
+    checked_at: datetime
+    days: tuple[UnconservedDay, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceClock:
     """How a device's clock and numbering behave. lags_s: received minus observed of its newest messages that were not flagged late, newest first."""
 

@@ -83,6 +83,7 @@ class Section(StrEnum):
     FIGURES = "figures"
     ENTITY_EVENTS = "entity_events"
     EXPIRIES = "expiries"
+    CONSERVATION = "conservation"
 
 
 class Scope(StrEnum):

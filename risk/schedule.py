@@ -19,10 +19,11 @@ from collateral.clock import Clock
 from collateral.errors import RejectedInput
 from db.pool import Pool
 from risk import job_store, jobs
+from risk.conservation import CONSERVATION, check_conservation
 from risk.jobs import RunReport, Tuning
 from risk.rule import Lane
 from risk.settings import RiskSettings
-from risk.timetable import Every, Nightly, Timetable, TradingDays
+from risk.timetable import Daily, Every, Nightly, Timetable, TradingDays
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ MAKE_UP_WITHIN = timedelta(hours=20)
 CLOCK_POLL_S = 0.2
 THREADS = 4
 OVERNIGHT_AT = time(2, 0)
+CONSERVATION_AT = time(3, 0)
 CLOSING_AT = time(16, 0)
 
 Work = Callable[[Pool, datetime, RunReport], None]
@@ -74,6 +76,7 @@ def jobs_of(settings: RiskSettings, tuning: Tuning) -> tuple[Job, ...]:
             work=lambda pool, as_of, report: jobs.void(jobs.mark(pool, as_of, "PRICE", tuning, report)),
             replay=Lane.MARK,
         ),
+        Job(name=CONSERVATION, timetable=Daily(CONSERVATION_AT), work=check_conservation),
     )
 
 

@@ -259,3 +259,9 @@ SELECT tenant_id, warehouse_id, sum(n)::bigint AS manual, sum(all_n)::bigint AS 
 -- A loan that rests on goods in each of these sites.
 SELECT g.tenant_id, g.warehouse_id, min(i.pledge_id) AS pledge_id, min(i.facility_id) AS facility_id, count(*) AS units_pledged
   FROM pledge_item i JOIN goods_unit g USING (goods_id) WHERE i.released_at IS NULL AND g.warehouse_id = ANY (%(ids)s) GROUP BY 1, 2;
+
+-- name: unconserved
+-- Devices with a day on which the newest count of readings did not agree, newest days first.
+SELECT d.device_id, d.tenant_id, d.warehouse_id, max(c.checked_at) AS checked_at, array_agg(c.day ORDER BY c.day DESC) AS days,
+       array_agg(c.counted ORDER BY c.day DESC) AS counted, array_agg(c.found ORDER BY c.day DESC) AS found
+  FROM conservation_check c JOIN device d USING (device_id) WHERE c.counted <> c.found GROUP BY d.device_id ORDER BY d.device_id;

@@ -30,6 +30,8 @@ from risk.facts_site import (
     SiteHours,
     Tank,
     TankSpec,
+    Unconserved,
+    UnconservedDay,
     Weighing,
 )
 from risk.loading import Loader, Row, Valuer, fetch, grouped, holder_of, net_kg, number, text, texts
@@ -316,7 +318,23 @@ def _conduct(conn: Connection[Any], book: Valuer, params: Row) -> dict[str, Any]
     return {"conduct": tuple(made)}
 
 
+def _unconserved(conn: Connection[Any], book: Valuer, params: Row) -> dict[str, Any]:
+    return {
+        "unconserved": tuple(
+            Unconserved(
+                device_id=r["device_id"],
+                tenant_id=r["tenant_id"],
+                warehouse_id=r["warehouse_id"],
+                checked_at=r["checked_at"],
+                days=tuple(UnconservedDay(day=d, counted=c, found=f) for d, c, f in zip(r["days"], r["counted"], r["found"], strict=True)),
+            )
+            for r in fetch(conn, _Q["unconserved"], params)
+        )
+    }
+
+
 LOADERS: dict[Section, Loader] = {
+    Section.CONSERVATION: _unconserved,
     Section.TANKS: _tanks,
     Section.CLAIMS: _claims,
     Section.WEIGHINGS: _weighings,

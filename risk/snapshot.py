@@ -35,6 +35,7 @@ from risk.facts_site import (
     Sign,
     SiteConduct,
     Tank,
+    Unconserved,
     Weighing,
 )
 from risk.facts_trade import Contract, Deal, EntityEvent, Expiry, Figure, Holding, Link, Order, Pickup, Receipt
@@ -87,6 +88,7 @@ class Snapshot:
     figures: tuple[Figure, ...] = ()
     entity_events: tuple[EntityEvent, ...] = ()
     expiries: tuple[Expiry, ...] = ()
+    unconserved: tuple[Unconserved, ...] = ()
     tuned: ThresholdBook = NOTHING_SET
     not_loaded: Mapping[str, str] = field(default_factory=dict)  # section -> why its rules cannot run
 

@@ -35,6 +35,20 @@ class Every:
 
 
 @dataclass(frozen=True)
+class Daily:
+    """At a time in Shanghai on each day."""
+
+    at: time
+
+    def next_after(self, instant: datetime) -> datetime:
+        due = datetime.combine(instant.astimezone(BANK_ZONE).date(), self.at, BANK_ZONE).astimezone(UTC)
+        return due if due > instant else due + timedelta(days=1)
+
+    def latest(self, instant: datetime) -> datetime | None:
+        return None
+
+
+@dataclass(frozen=True)
 class Nightly:
     """At a time of night in Shanghai after each business day: Tuesday 02:00 belongs to Monday."""
 

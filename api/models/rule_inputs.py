@@ -241,7 +241,7 @@ class RecordedInput(Out):
 class NewThreshold(In):
     """A number instead of the rule's own; durations in seconds; null = the rule's own again."""
 
-    rule_code: Annotated[str, Field(pattern=r"^[RV]\d\d[a-z]?$")]
+    rule_code: Annotated[str, Field(pattern=r"^[RSV]\d\d[a-z]?$")]
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
     value: ThresholdValue | None
     product: Annotated[str, Field(pattern=r"^[A-Z_]{1,40}$")] | None = None
@@ -252,7 +252,7 @@ class NewThreshold(In):
 class NewMode(In):
     """A rule only looks (SHADOW), or raises alerts (LIVE)."""
 
-    rule_code: Annotated[str, Field(pattern=r"^[RV]\d\d[a-z]?$")]
+    rule_code: Annotated[str, Field(pattern=r"^[RSV]\d\d[a-z]?$")]
     mode: RuleMode
     reason: LongText
 

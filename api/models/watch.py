@@ -208,6 +208,9 @@ class TallyRow(Out):
     repeated: int
     absorbed: int
     refused: int
+    found: int | None = Field(description="Stored readings that the newest count found in the tables; null before the first")
+    checked_at: datetime | None = Field(description="When they were counted")
+    conserved: bool | None = Field(description="Whether that count agreed with the counters of its time; null before the first")
 
 
 class TallyTotals(Out):

@@ -24,6 +24,7 @@ from risk.rules import (
     phantom_stock,
     price_fall,
     quantity_mismatch,
+    readings_lost,
     realisable_short,
     receipt_forged,
     related_party,
@@ -93,6 +94,7 @@ RULES: tuple[Rule, ...] = (
     realisable_short.RULE,
     off_market_invoice.RULE,
     truck_cargo_apart.RULE,
+    readings_lost.RULE,
 )
 
 

@@ -17,6 +17,8 @@ from ingest.registry import Registry
 from ingest.screen import Delivery
 from ingest.store import StoreOptions
 from ingest.writer import Writer
+from risk.conservation import check_conservation
+from risk.jobs import RunReport
 
 NEW_TOPIC = "v1/demo/WH-SH-01/rfid/RDR-NEW/reads"
 PAYLOAD = b'{"ts":"2020-03-09T05:59:00Z","seq":1,"reads":[{"epc":"E28011700000000000000001","ant":1}]}'
@@ -74,6 +76,12 @@ def test_a_device_in_quarantine_is_claimed_and_its_messages_go_in(api: ApiServer
     assert ok(devices.get("/api/v1/quarantine"))["items"] == []
     tally = ok(devices.get("/api/v1/ingest/tally"))
     assert tally["agrees"] is True
+    theirs = ok(api.client("stranger").get("/api/v1/ingest/tally"))
+    assert theirs["agrees"] is True, "whose the device is now does not change how its message was counted"
+    assert [(r["conserved"], r["found"]) for r in tally["items"]] == [(None, None)] * 2
+    check_conservation(api.pool, T0, RunReport(job="conservation"))
+    counted = {r["device_id"]: (r["conserved"], r["found"]) for r in ok(devices.get("/api/v1/ingest/tally"))["items"]}
+    assert counted == {"": (None, None), "RDR-NEW": (True, 1)}
     assert tally["totals"] == {"received": 2, "stored": 1, "repeated": 0, "absorbed": 0, "refused": 1}
 
 

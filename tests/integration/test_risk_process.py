@@ -79,7 +79,7 @@ def test_a_standby_takes_over_within_ten_seconds_of_a_kill_and_judges_what_came_
     world.movement("GATE_OUT", goods[1], NOW)
     within(10, lambda: world.open("R01") == goods[:2], "the take-over")
     assert all(world.events(a["alert_id"]) == ["OPENED"] for a in world.alerts("R01"))
-    within(10, lambda: world.scalar("SELECT count(*) FROM job_schedule") == 5, "the timetable")
+    within(10, lambda: world.scalar("SELECT count(*) FROM job_schedule") == 6, "the timetable")
     assert world.scalar("SELECT next_fire_at FROM job_schedule WHERE job = 'overnight_revaluation'") == datetime(2020, 3, 9, 18, tzinfo=UTC)
     began = time.monotonic()
     second.terminate()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from risk.timetable import Every, Nightly, TradingDays
+from risk.timetable import Daily, Every, Nightly, TradingDays
 
 NIGHT = Nightly(time(2, 0))
 MONDAY = datetime(2020, 3, 9, 6, tzinfo=UTC)
@@ -41,3 +41,11 @@ def test_intervals_have_nothing_to_make_up() -> None:
     every = Every(timedelta(minutes=5))
     assert every.next_after(MONDAY) == MONDAY + timedelta(minutes=5)
     assert every.latest(MONDAY) is None
+
+
+def test_a_daily_job_is_due_on_every_day_at_its_time_in_shanghai() -> None:
+    daily = Daily(time(3, 0))
+    saturday = datetime(2020, 3, 7, 18, 59, 59, tzinfo=UTC)  # Sunday, 02:59:59 in Shanghai
+    assert daily.next_after(saturday) == datetime(2020, 3, 7, 19, tzinfo=UTC)
+    assert daily.next_after(datetime(2020, 3, 7, 19, tzinfo=UTC)) == datetime(2020, 3, 8, 19, tzinfo=UTC)
+    assert daily.latest(saturday) is None
