@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
@@ -15,7 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 from psycopg.rows import class_row
 
 from api.permissions import Role
-from collateral.errors import LedgerRefusal, RejectedInput
+from collateral.errors import LedgerRefusal, NotFound, RejectedInput, SamePersonRefused
 from collateral.ids import new_id
 from db.pool import Pool
 from db.sql import load_queries
@@ -28,6 +28,12 @@ _QUERIES = load_queries(__file__, "accounts.sql")
 _hasher = PasswordHasher()
 _hashing = threading.BoundedSemaphore(2)  # a hash takes 64 MiB; a flood of sign-ins must not take the memory
 _NOBODY_HASH = _hasher.hash("the hash that an unknown name is checked against, so that it takes as long")
+
+
+class LastAdministrator(LedgerRefusal):
+    """Somebody has to be left who administers the users."""
+
+    code = "last_administrator"
 
 
 class UsernameTaken(LedgerRefusal):
@@ -47,6 +53,7 @@ class User:
     roles: tuple[Role, ...]
     active: bool
     created_at: datetime
+    session_no: int = 0  # tokens that carry another number are void
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,11 @@ class _Row:
     roles: list[str]
     active: bool
     created_at: datetime
+    session_no: int = 0
 
     def user(self) -> User:
         roles = tuple(Role(r) for r in self.roles)
-        return User(self.user_id, self.tenant_id, self.username, self.display_name, roles, self.active, self.created_at)
+        return User(self.user_id, self.tenant_id, self.username, self.display_name, roles, self.active, self.created_at, self.session_no)
 
 
 def ensure_tenant(pool: Pool, tenant_id: str, name: str | None = None) -> None:
@@ -75,23 +83,80 @@ def create_user(pool: Pool, tenant_id: str, username: str, display_name: str, pa
     """A new active user. Raises UsernameTaken, or RejectedInput on a wrong name, an unknown role or a password of wrong length."""
     if USERNAME.fullmatch(username) is None:
         raise RejectedInput("A user name has 2 to 64 of a-z, 0-9, dot, underscore and hyphen, and begins with a letter or digit.")
-    if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
-        raise RejectedInput(f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters.")
-    try:
-        held = sorted({Role(r) for r in roles})
-    except ValueError as exc:
-        raise RejectedInput("There is no such role.", roles=[r.value for r in Role]) from exc
-    if not held:
-        raise RejectedInput("A user needs a role.")
-    with _hashing:
-        password_hash = _hasher.hash(password)
-    row = _Row(new_id("user"), tenant_id, username, display_name, password_hash, [r.value for r in held], True, now)
+    password_hash, held = _hashed(password), _roles(roles)
+    row = _Row(new_id("user"), tenant_id, username, display_name, password_hash, held, True, now)
     try:
         with pool.connection() as conn:
             conn.execute(_QUERIES["insert_user"], vars(row))
     except psycopg.errors.UniqueViolation as exc:
         raise UsernameTaken from exc
     return row.user()
+
+
+def _hashed(password: str) -> str:
+    if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
+        raise RejectedInput(f"A password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters.")
+    with _hashing:
+        return _hasher.hash(password)
+
+
+def _roles(roles: Iterable[str]) -> list[str]:
+    try:
+        held = sorted({Role(r) for r in roles})
+    except ValueError as exc:
+        raise RejectedInput("There is no such role.", roles=[r.value for r in Role]) from exc
+    if not held:
+        raise RejectedInput("A user needs a role.")
+    return [r.value for r in held]
+
+
+def give_roles(pool: Pool, tenant_id: str, user_id: str, roles: Iterable[str], actor: str) -> User:
+    """Other roles. Raises NotFound, SamePersonRefused for one's own, LastAdministrator."""
+    held = _roles(roles)
+    return _change(pool, tenant_id, user_id, actor, lambda row: replace(row, roles=held))
+
+
+def set_active(pool: Pool, tenant_id: str, user_id: str, actor: str, *, active: bool) -> User:
+    """Lock a user out, or in again; what was open ends and does not come back. Raises NotFound, SamePersonRefused for oneself, LastAdministrator."""
+    return _change(
+        pool, tenant_id, user_id, actor, lambda row: replace(row, active=active, session_no=row.session_no + (row.active != active))
+    )
+
+
+def reset_password(pool: Pool, tenant_id: str, user_id: str, password: str, actor: str) -> User:
+    """A new password for somebody else; all that the old one had opened ends. Raises NotFound, RejectedInput, SamePersonRefused for one's own."""
+    password_hash = _hashed(password)
+    return _change(pool, tenant_id, user_id, actor, lambda row: replace(row, password_hash=password_hash, session_no=row.session_no + 1))
+
+
+def change_own_password(pool: Pool, user: User, present: str, new: str) -> User | None:
+    """The user with a new password, or None where the present one is wrong. All that the old one had opened ends. Raises RejectedInput."""
+    if present == new:
+        raise RejectedInput("The new password is the present one.", field="new_password")
+    if sign_in(pool, user.username, present).user is None:
+        return None
+    password_hash = _hashed(new)
+    return _change(
+        pool, user.tenant_id, user.user_id, None, lambda row: replace(row, password_hash=password_hash, session_no=row.session_no + 1)
+    )
+
+
+def _change(pool: Pool, tenant_id: str, user_id: str, actor: str | None, change: Callable[[_Row], _Row]) -> User:
+    """A change of the locked row. actor: who does it to somebody else; None = the user's own affair."""
+    with pool.connection() as conn, conn.cursor(row_factory=class_row(_Row)) as cur:
+        row = cur.execute(_QUERIES["lock_user"], {"user_id": user_id, "tenant_id": tenant_id}).fetchone()
+        if row is None:
+            raise NotFound(f"There is no user {user_id}.")
+        if actor == user_id:
+            raise SamePersonRefused("Another administrator has to change your roles and access; your password you change yourself.")
+        changed = change(row)
+        try:
+            conn.execute(_QUERIES["change_user"], vars(changed))
+        except psycopg.errors.CheckViolation as exc:
+            if exc.diag.constraint_name != "an_admin_stays":
+                raise
+            raise LastAdministrator(f"{row.username} is the last active administrator.") from exc
+    return changed.user()
 
 
 def plain_name(username: str) -> str:

@@ -9,8 +9,17 @@ VALUES (%(user_id)s, %(tenant_id)s, %(username)s, %(display_name)s, %(password_h
 
 -- name: user_by_name
 -- The user who signs in by this name.
-SELECT user_id, tenant_id, username, display_name, password_hash, roles, active, created_at FROM app_user WHERE username = %(key)s;
+SELECT user_id, tenant_id, username, display_name, password_hash, roles, active, created_at, session_no FROM app_user WHERE username = %(key)s;
 
 -- name: user_by_id
 -- The user a token names.
-SELECT user_id, tenant_id, username, display_name, password_hash, roles, active, created_at FROM app_user WHERE user_id = %(key)s;
+SELECT user_id, tenant_id, username, display_name, password_hash, roles, active, created_at, session_no FROM app_user WHERE user_id = %(key)s;
+
+-- name: lock_user
+-- The tenant's user, for a change.
+SELECT user_id, tenant_id, username, display_name, password_hash, roles, active, created_at, session_no FROM app_user
+ WHERE user_id = %(user_id)s AND tenant_id = %(tenant_id)s FOR UPDATE;
+
+-- name: change_user
+-- Roles, access and password; a new number of session voids the tokens of the old one.
+UPDATE app_user SET roles = %(roles)s, active = %(active)s, password_hash = %(password_hash)s, session_no = %(session_no)s WHERE user_id = %(user_id)s;

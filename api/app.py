@@ -36,6 +36,7 @@ from api.routes import (
     pricing,
     receipts,
     stream,
+    users,
     watch,
 )
 
@@ -77,6 +78,7 @@ def create_app(parts: Parts, *, body_bytes_max: int = 8_388_608, https: bool = F
     app.state.metrics = metrics
     for module in (
         auth,
+        users,
         master,
         observing,
         devices,

@@ -61,6 +61,10 @@ class Parts:
         self.known_users[user_id] = (now_s, user)
         return user
 
+    def forget_user(self, user_id: str) -> None:
+        """After a change: this process knows of it at once, others within USER_CACHE_S."""
+        self.known_users.pop(user_id, None)
+
 
 def parts_of(request: Request) -> Parts:
     """The parts that create_app put on the application."""
@@ -85,7 +89,7 @@ def session_of(parts: Parts, token: str | None, audience: Audience = Audience.AP
         raise NotAuthenticated
     claims = parts.tokens.check(token, audience)
     user = parts.user(claims.user_id)
-    if user is None or not user.active or user.tenant_id != claims.tenant_id:
+    if user is None or not user.active or user.tenant_id != claims.tenant_id or user.session_no != claims.session_no:
         raise NotAuthenticated
     return Session(user, claims.session_ends_at_s)
 

@@ -38,6 +38,7 @@ class Claims:
     token_id: str
     expires_at_s: int
     session_ends_at_s: int
+    session_no: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ class Tokens:
         ttl_s: int | None = None,
         *,
         session_ends_at_s: int | None = None,
+        session_no: int = 0,
     ) -> tuple[str, int]:
         """A signed token and its life in seconds.
 
         session_ends_at_s: epoch seconds at which the sign-in that this token stems from is over; what the token has opened ends
-        then. None = with the token.
+        then. None = with the token. session_no: the user's at the sign-in; the token is void once the user has another.
         """
         life_s = self.ttl_s if ttl_s is None else ttl_s
         now_s = int(self.wall_s())
@@ -73,6 +75,7 @@ class Tokens:
             "exp": now_s + life_s,
             "jti": uuid.uuid4().hex,
             "session_exp": now_s + life_s if session_ends_at_s is None else session_ends_at_s,
+            "session_no": session_no,
         }
         return jwt.encode(payload, self.secret, algorithm="HS256"), life_s
 
@@ -89,7 +92,12 @@ class Tokens:
             )
             ends_at_s = int(payload["exp"])
             claims = Claims(
-                str(payload["sub"]), str(payload["tenant"]), str(payload["jti"]), ends_at_s, int(payload.get("session_exp", ends_at_s))
+                str(payload["sub"]),
+                str(payload["tenant"]),
+                str(payload["jti"]),
+                ends_at_s,
+                int(payload.get("session_exp", ends_at_s)),
+                int(payload.get("session_no", 0)),
             )
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as exc:
             raise NotAuthenticated from exc

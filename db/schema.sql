@@ -5,6 +5,18 @@ CREATE FUNCTION public.alert_event_notify() RETURNS trigger
     AS $$
 BEGIN PERFORM pg_notify('alert_event', NEW.event_id::text); RETURN NULL; END $$;
 
+CREATE FUNCTION public.an_admin_stays() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('an_admin_stays/' || OLD.tenant_id, 0));
+  IF NOT EXISTS (SELECT 1 FROM app_user u WHERE u.tenant_id = OLD.tenant_id AND u.user_id <> OLD.user_id AND u.active AND 'admin' = ANY (u.roles)) THEN
+    RAISE EXCEPTION 'user % is the last active administrator of tenant %', OLD.user_id, OLD.tenant_id
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'an_admin_stays';
+  END IF;
+  RETURN NEW;
+END $$;
+
 CREATE FUNCTION public.job_request_notify() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -191,8 +203,10 @@ CREATE TABLE public.app_user (
     roles text[] NOT NULL,
     active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    session_no integer DEFAULT 0 NOT NULL,
     CONSTRAINT app_user_password_hash_check CHECK ((password_hash ~~ '$argon2id$%'::text)),
-    CONSTRAINT app_user_roles_check CHECK (((roles <@ ARRAY['risk_officer'::text, 'approver'::text, 'warehouse_operator'::text, 'device_admin'::text, 'auditor'::text, 'admin'::text, 'system'::text]) AND (cardinality(roles) > 0)))
+    CONSTRAINT app_user_roles_check CHECK (((roles <@ ARRAY['risk_officer'::text, 'approver'::text, 'warehouse_operator'::text, 'device_admin'::text, 'auditor'::text, 'admin'::text, 'system'::text]) AND (cardinality(roles) > 0))),
+    CONSTRAINT app_user_session_no_check CHECK ((session_no >= 0))
 );
 
 CREATE TABLE public.audit_entry (
@@ -2333,6 +2347,8 @@ CREATE INDEX zone_warehouse ON public.zone USING btree (warehouse_id);
 CREATE TRIGGER alert_event_append_only BEFORE DELETE OR UPDATE ON public.alert_event FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 
 CREATE TRIGGER alert_event_notify AFTER INSERT ON public.alert_event FOR EACH ROW EXECUTE FUNCTION public.alert_event_notify();
+
+CREATE TRIGGER an_admin_stays BEFORE UPDATE ON public.app_user FOR EACH ROW WHEN ((old.active AND ('admin'::text = ANY (old.roles)) AND (NOT (new.active AND ('admin'::text = ANY (new.roles)) AND (new.tenant_id = old.tenant_id))))) EXECUTE FUNCTION public.an_admin_stays();
 
 CREATE TRIGGER audit_entry_append_only BEFORE DELETE OR UPDATE ON public.audit_entry FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 

@@ -61,7 +61,7 @@ class ApiServer:
     def token(self, username: str) -> str:
         """An access token, without the cost of a sign-in."""
         user = self.users[username]
-        return self.parts.tokens.issue(user.user_id, user.tenant_id)[0]
+        return self.parts.tokens.issue(user.user_id, user.tenant_id, session_no=user.session_no)[0]
 
     def client(self, username: str | None = None) -> httpx.Client:
         """A client that is signed in as this user; None = as nobody."""

@@ -10,6 +10,7 @@ import { signInView } from './views/sign-in.js';
 import { alertsFilter, alertsView } from './views/alerts.js';
 import { approvalsView } from './views/approvals.js';
 import { auditView } from './views/audit.js';
+import { usersView } from './views/users.js';
 import { jobsView } from './views/jobs.js';
 import { facilitiesView, facilityView } from './views/facilities.js';
 import { goodsView, traceView } from './views/goods.js';
@@ -20,7 +21,7 @@ import { ingestView } from './views/ingest.js';
 const ALL_TABS = {
   alerts: ['read'], facilities: ['read'], goods: ['read'], margin: ['read'], ingest: ['read'],
   approvals: ['release.request', 'release.make', 'release.check', 'release.cancel', 'pledge.create', 'pledge.approve', 'audit.read'],
-  jobs: ['job.run', 'audit.read'], audit: ['audit.read'],
+  jobs: ['job.run', 'audit.read'], audit: ['audit.read'], users: ['user.manage'],
 };
 const tabsOf = () => Object.keys(ALL_TABS).filter((name) => ALL_TABS[name].some(may));
 const bar = document.getElementById('bar');
@@ -43,6 +44,7 @@ const VIEWS = {
   approvals: () => approvalsView(),
   jobs: () => jobsView(),
   audit: () => auditView(),
+  users: () => usersView(),
 };
 
 function show(focus = false) {

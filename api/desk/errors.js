@@ -25,6 +25,7 @@ export const ERROR_WORDS = {
   idempotency_conflict: ['This is recorded already with other content', '已有不同内容的记录'],
   conflict: ['This contradicts what is recorded already', '与已有记录冲突'],
   ledger_refusal: ['The ledger refuses this', '台账拒绝此操作'],
+  last_administrator: ['Somebody has to be left who administers the users', '须至少保留一名用户管理员'],
   username_taken: ['This user name is in use', '用户名已被占用'],
   body_too_large: ['That is too much at once', '内容过大'],
   store_unavailable: ['The store cannot be reached; try again', '数据库暂不可用，请重试'],

@@ -160,6 +160,7 @@ def _storable_secret(secret: SecretStr) -> SecretStr:
 
 
 # Texts that are not logged, not stored in clear and no part of a stored hash; pydantic writes them as asterisks.
+PresentPassword = Annotated[SecretStr, Field(min_length=1, max_length=200), AfterValidator(_storable_secret)]
 Password = Annotated[SecretStr, Field(min_length=12, max_length=200), AfterValidator(_storable_secret)]
 DriverId = Annotated[SecretStr, Field(min_length=1, max_length=64), AfterValidator(_storable_secret)]
 Id = Annotated[str, Field(min_length=1, max_length=96, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["COIL-SH-000417"])]

@@ -15,10 +15,12 @@ from api.models.base import (
     Id,
     In,
     JsonObject,
+    LongText,
     Out,
     Password,
     Polygon,
     PositivePrice,
+    PresentPassword,
     Price,
     Ratio,
     Text,
@@ -62,6 +64,16 @@ class AccessToken(Out):
     user_id: str
 
 
+class RenewedToken(Out):
+    """The token with which a user goes on after a change of the own password."""
+
+    access_token: str | None = Field(description="Null when a request is repeated: it is shown once")
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
+    expires_in: int = Field(description="Seconds of real time")
+    roles: list[Role]
+    user_id: str
+
+
 class StreamToken(Out):
     """Opens the event stream where no header can be sent; good for one minute."""
 
@@ -76,6 +88,31 @@ class NewUser(In):
     display_name: Text
     password: Password
     roles: Annotated[list[Role], Field(min_length=1, max_length=7)]
+
+
+class UserChange(In):
+    """Why a user's access changes."""
+
+    reason: LongText
+
+
+class NewRoles(UserChange):
+    """All roles that a user has from now on."""
+
+    roles: Annotated[list[Role], Field(min_length=1, max_length=7)]
+
+
+class NewPassword(UserChange):
+    """A password that an administrator gives."""
+
+    password: Password
+
+
+class OwnPassword(In):
+    """The present password and the new one."""
+
+    password: PresentPassword
+    new_password: Password
 
 
 class UserOut(Out):

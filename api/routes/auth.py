@@ -1,4 +1,4 @@
-"""Signing in, and who signs in."""
+"""Signing in."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import logging
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import Depends, Form
+from fastapi import Form
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import accounts, store
+from api import accounts
 from api.accounts import SignIn, User
-from api.deps import Parts, PartsDep, ReadDep, SessionDep, UserDep, Writer, writes
+from api.deps import Parts, PartsDep, SessionDep, UserDep
 from api.errors import answer_for
-from api.models.master import AccessToken, Me, NewUser, StreamToken, UserOut
-from api.paging import LIMIT_DEFAULT, Cursor, Limit, Page
-from api.permissions import Permission, permissions_of
+from api.models.master import AccessToken, Me, StreamToken
+from api.permissions import permissions_of
 from api.problems import documented
-from api.routes.common import READ_ERRORS, WRITE_ERRORS, router
+from api.routes.common import router
 from api.throttle import TooManyAttempts
 from api.tokens import STREAM_TOKEN_TTL_S, Audience, NotAuthenticated
-from api.unit_of_work import Done, WriteRequest, append_audit
-from db.pool import Pool
+from api.unit_of_work import WriteRequest, append_audit
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +55,7 @@ def sign_in(
         # written: a flood of them would bury the trail.
         answer.background = BackgroundTask(_record_sign_in, parts, outcome.named, "auth.sign_in.refused", address)
         return answer
-    token, life_s = parts.tokens.issue(user.user_id, user.tenant_id)
+    token, life_s = parts.tokens.issue(user.user_id, user.tenant_id, session_no=user.session_no)
     _record_sign_in(parts, user, "auth.sign_in", address)
     response.headers["Cache-Control"] = "no-store"
     return AccessToken(access_token=token, expires_in=life_s, roles=list(user.roles), user_id=user.user_id)
@@ -105,7 +103,12 @@ def stream_token(response: Response, parts: PartsDep, session: SessionDep) -> St
     """
     user = session.user
     token, life_s = parts.tokens.issue(
-        user.user_id, user.tenant_id, Audience.STREAM, STREAM_TOKEN_TTL_S, session_ends_at_s=session.ends_at_s
+        user.user_id,
+        user.tenant_id,
+        Audience.STREAM,
+        STREAM_TOKEN_TTL_S,
+        session_ends_at_s=session.ends_at_s,
+        session_no=user.session_no,
     )
     response.headers["Cache-Control"] = "no-store"
     return StreamToken(stream_token=token, expires_in=life_s)
@@ -116,21 +119,3 @@ def me(parts: PartsDep, user: UserDep) -> dict[str, Any]:
     """The signed-in user, what they may do, and what time it is in the business."""
     speed = 1.0 / parts.clock.real_seconds(timedelta(seconds=1))
     return {**vars(user), "permissions": permissions_of(user.roles), "now": parts.clock.now(), "clock_speed": speed}
-
-
-@routes.get("/users", response_model=Page[UserOut], responses=READ_ERRORS)
-def list_users(reader: ReadDep, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> dict[str, Any]:
-    """Users of the tenant: whom an alert can be assigned to, who did what."""
-    return store.page(reader.pool, "users", store.BY_ID["users"], tenant=reader.tenant, limit=limit, cursor=cursor)
-
-
-@routes.post("/users", status_code=201, response_model=UserOut, responses=WRITE_ERRORS)
-def create_user(body: NewUser, writer: Annotated[Writer, Depends(writes(Permission.USER_MANAGE))]) -> Response:
-    """A new user. The password is no part of what an Idempotency-Key stands for: a repetition changes nothing."""
-
-    def act(pool: Pool, now: Any) -> Done:
-        password = body.password.get_secret_value()
-        user = accounts.create_user(pool, writer.tenant, body.username, body.display_name, password, body.roles, now)
-        return Done(UserOut.model_validate(vars(user)), "user", user.user_id, 201, {"username": user.username, "roles": body.roles})
-
-    return writer.perform("user.create", body, act)

@@ -6,16 +6,21 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Depends, Query
+from starlette.responses import Response
 
 from api import store
-from api.deps import ReadDep
+from api.deps import ReadDep, Writer, writes
 from api.models.base import Time
-from api.models.observing import MissedReadsOfDevice, VehicleLegs, ZoneObservability
-from api.routes.common import READ_ERRORS, PathId, router
+from api.models.observing import DeviceReadPolicy, MissedReadsOfDevice, NewReadPolicy, VehicleLegs, ZoneObservability
+from api.permissions import Permission
+from api.routes.common import READ_ERRORS, WRITE_ERRORS, PathId, router
+from api.unit_of_work import Done
 from collateral import tracks
 from collateral.errors import RejectedInput
 from collateral.observability_store import zone_observability
+from collateral.read_policy_service import read_policy_of, set_read_policy
+from db.pool import Pool
 
 routes = router("devices")
 SPAN_DEFAULT = timedelta(days=1)
@@ -45,6 +50,27 @@ def list_missed_reads(reader: ReadDep, device_id: PathId) -> dict[str, Any]:
         store.one(conn, "devices", "device", device_id, tenant=reader.tenant)
         found = store.rows(conn, "missed_reads", id=device_id, limit=ITEMS_MAX + 1)
     return {"device_id": device_id, "items": found[:ITEMS_MAX], "truncated": len(found) > ITEMS_MAX}
+
+
+@routes.get("/devices/{device_id}/read-policy", response_model=DeviceReadPolicy, responses=READ_ERRORS)
+def get_read_policy(reader: ReadDep, device_id: PathId) -> dict[str, Any]:
+    """How the device's reads are weighed: its own thresholds, and those that count for it in the end."""
+    return asdict(read_policy_of(reader.pool, reader.tenant, device_id))
+
+
+@routes.post("/devices/{device_id}/read-policy", response_model=DeviceReadPolicy, responses=WRITE_ERRORS)
+def set_device_read_policy(
+    device_id: PathId, body: NewReadPolicy, writer: Annotated[Writer, Depends(writes(Permission.DEVICE_WRITE))]
+) -> Response:
+    """Set the device's own thresholds as a whole; workers follow at once. What was before is in the audit trail."""
+
+    def act(pool: Pool, now: datetime) -> Done:
+        before = read_policy_of(pool, writer.tenant, device_id).own
+        made = set_read_policy(pool, writer.tenant, device_id, body.model_dump(exclude={"reason"}))
+        detail = {"reason": body.reason, "was": dict(before), "is": dict(made.own)}
+        return Done(DeviceReadPolicy.model_validate(asdict(made)), "device", device_id, detail=detail)
+
+    return writer.perform("device.read_policy", body, act)
 
 
 @routes.get("/devices/{device_id}/legs", response_model=VehicleLegs, responses=READ_ERRORS)

@@ -51,6 +51,8 @@ def _why_over(parts: Parts, session: Session) -> str | None:
         return None
     if user is None or not user.active or user.tenant_id != session.user.tenant_id:
         return "deactivated"
+    if user.session_no != session.user.session_no:
+        return "expired"
     return "roles_changed" if set(user.roles) != set(session.user.roles) else None
 
 

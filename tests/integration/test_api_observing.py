@@ -9,6 +9,8 @@ import pytest
 from api_server import T0, ApiServer, ok, see, seed, serve
 
 from db.pool import Pool
+from ingest.registry import Registry
+from ingest.zones_evidence import ReadPolicy
 
 H = timedelta(hours=1)
 
@@ -85,3 +87,32 @@ def test_a_zone_whose_ring_is_wrong_is_refused_with_the_place(api: ApiServer, ri
     refused = client.post("/api/v1/zones", json=body)
     assert refused.status_code == 422
     assert says in refused.text
+
+
+def test_how_reads_of_a_device_are_weighed_is_set_shown_audited_and_taken_back(api: ApiServer, pool: Pool) -> None:
+    client = seed(api)
+    see(pool)
+    path = "/api/v1/devices/RDR-SEE/read-policy"
+    with pool.connection() as conn:
+        conn.execute("INSERT INTO read_policy (device_class, smoothing_s, window_s) VALUES ('rfid', 14400, 20)")
+    first = ok(client.get(path))
+    assert (first["own"]["smoothing_s"], first["said"]["smoothing_s"], first["said"]["reads_min"]) == (None, 14400, None)
+    devices = api.client("devices")
+    ok(devices.post(path, json={"smoothing_s": 0, "lead_db": 3.5, "reason": "new antenna"}))
+    found = ok(client.get(path))
+    assert (found["own"]["smoothing_s"], found["own"]["window_s"], found["own"]["lead_db"]) == (0, None, 3.5)
+    assert (found["said"]["smoothing_s"], found["said"]["window_s"], found["said"]["lead_db"]) == (0, 20, 3.5)
+    with pool.connection() as conn:
+        registry = Registry()
+        registry.refresh(conn)
+        device = registry.device("RDR-SEE")
+    assert device is not None
+    weighed = registry.read_policy(device, ReadPolicy())
+    assert (weighed.smoothing, weighed.window, weighed.lead_db) == (timedelta(0), timedelta(seconds=20), 3.5)
+    for wrong in ({"smoothing_s": -1}, {"lead_db": 61}, {"reads_min": 0}, {"window_s": 0}, {"smothing_s": 1}):
+        assert devices.post(path, json={**wrong, "reason": "x"}).status_code == 422, wrong
+    assert devices.post("/api/v1/devices/NONE/read-policy", json={"reason": "x"}).status_code == 404
+    ok(devices.post(path, json={"reason": "back to the site's"}))
+    assert ok(client.get(path))["own"] == dict.fromkeys(found["own"])
+    kept = ok(api.client("auditor").get("/api/v1/audit", params={"action": "device.read_policy"}))["items"]
+    assert [(e["detail"]["was"]["smoothing_s"], e["detail"]["is"]["smoothing_s"]) for e in kept] == [(0, None), (None, 0)]

@@ -25,6 +25,10 @@ RELEASE = {
 }
 BODIES: dict[str, dict[str, Any]] = {
     "discard_dead_letter": {"reason": "x"},
+    "set_device_read_policy": {"smoothing_s": 0, "reason": "mine"},
+    "set_user_roles": {"roles": ["auditor"], "reason": "mine"},
+    **{name: {"reason": "mine"} for name in ("deactivate_user", "activate_user")},
+    "reset_password": {"password": "a password of twelve", "reason": "mine"},
     "map_antenna": {"antenna": 1, "zone_id": "WH-SH-01/bay-3"},
     "bind_tag": {"tag_epc": "ABCD"},
     "set_trip_status": {"status": "UNDER_WAY"},
@@ -148,6 +152,7 @@ def ids(api: ApiServer, pool: Pool) -> dict[str, str]:
         "epc": tag,
         "document_id": document["document_id"],
         "trip_id": trip["trip_id"],
+        "user_id": api.users["officer2"].user_id,
         "receipt_no": "WR-0001",
         "order_id": order["order_id"],
         "facility_id": "FAC-1",

@@ -162,6 +162,36 @@ def test_an_answer_that_comes_late_does_not_replace_a_newer_one(page: Page, api:
     expect(page.locator("tbody")).to_contain_text("COIL-0001")
 
 
+def test_an_administrator_makes_a_user_changes_roles_and_locks_out(page: Page, api: ApiServer, pool: Pool) -> None:
+    sign_in(page, api, "admin")
+    page.get_by_role("link", name="Users").click()
+    form = page.locator("form", has_text="New user")
+    form.get_by_label("User name").fill("li.na")
+    form.get_by_label("Name", exact=True).fill("李娜")
+    form.get_by_label("Password").fill("a long password")
+    form.get_by_label("auditor new").check()
+    form.get_by_role("button", name="Create").click()
+    expect(page.locator(".done")).to_contain_text("li.na")
+    row = page.locator("tr", has_text="li.na")
+    expect(row).to_contain_text("may sign in")
+    shot(page, "users")
+    row.get_by_role("button", name="Lock out").click()
+    expect(row).to_contain_text("may sign in")
+    row.get_by_label("Why").fill("left the bank")
+    row.get_by_role("button", name="Lock out").click()
+    expect(row).to_contain_text("locked out")
+    row.get_by_label("Why").fill("is back as an approver")
+    row.get_by_label("approver li.na").check()
+    row.get_by_role("button", name="Save roles").click()
+    expect(row.get_by_label("Why")).to_have_value("")  # the row was drawn anew
+    expect(row.get_by_label("approver li.na")).to_be_checked()
+    row.get_by_label("Why").fill("is back")
+    row.get_by_role("button", name="Let in again").click()
+    expect(row).to_contain_text("may sign in")
+    with pool.connection() as conn:
+        assert conn.execute("SELECT active, roles FROM app_user WHERE username = 'li.na'").fetchone() == (True, ["approver", "auditor"])
+
+
 def test_ingest_health_shows_conservation_dead_letters_and_silent_devices(page: Page, api: ApiServer, pool: Pool) -> None:
     seed(api)
     see(pool)

@@ -169,9 +169,19 @@ def test_every_section_is_loaded_from_its_rows_and_the_rules_answer(world: RiskW
     seen = loaded(world)
     assert seen.not_loaded == {}
     empty = {name for name, count in seen.counts().items() if not count}
-    assert empty <= {"movements", "refusals", "unseen", "unsighted", "twins", "orders", "yard_vehicles", "configs", "sales", "clocks"}, (
-        empty
-    )
+    assert empty <= {
+        "movements",
+        "refusals",
+        "unseen",
+        "unsighted",
+        "twins",
+        "orders",
+        "yard_vehicles",
+        "configs",
+        "sales",
+        "clocks",
+        "unconserved",
+    }, empty
     (tank,) = seen.tanks
     assert (tank.booked_kg, tank.holder.facility_id, len(tank.gaugings), tank.gaugings[-1].free_water_m) == (D(500_000), "F-1", 4, D("0.5"))
     assert [w.measured_kg for w in seen.weighings] == [D(15_000), D(20_000)]
