@@ -403,7 +403,7 @@ SELECT audit_id, happened_at, recorded_at, user_id, action, subject_kind, subjec
 
 -- name: tally_rows
 -- Counters per device and day; the row without a device belongs to everybody.
-SELECT t.device_id, t.day, t.received, t.stored, t.repeated, t.absorbed, t.refused, c.found, c.checked_at, c.counted = c.found AS conserved
+SELECT t.device_id, t.day, t.received, t.stored, t.repeated, t.absorbed, t.refused, c.found, c.found_at, c.counted = c.found AS conserved
   FROM ingest_tally t LEFT JOIN conservation_check c USING (device_id, day)
  WHERE (t.device_id = '' OR EXISTS (SELECT 1 FROM device d WHERE d.device_id = t.device_id AND d.tenant_id = %(tenant)s))
 /*? since */   AND t.day >= %(since)s

@@ -305,7 +305,7 @@ CREATE TABLE public.conservation_check (
     day date NOT NULL,
     counted bigint NOT NULL,
     found bigint NOT NULL,
-    checked_at timestamp with time zone NOT NULL,
+    found_at timestamp with time zone NOT NULL,
     CONSTRAINT conservation_check_counted_check CHECK ((counted >= 0)),
     CONSTRAINT conservation_check_found_check CHECK ((found >= 0))
 );

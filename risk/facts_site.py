@@ -189,7 +189,7 @@ class Unconserved:
     device_id: str
     tenant_id: str
     warehouse_id: str | None
-    checked_at: datetime
+    found_at: datetime
     days: tuple[UnconservedDay, ...]
 
 

@@ -262,6 +262,6 @@ SELECT g.tenant_id, g.warehouse_id, min(i.pledge_id) AS pledge_id, min(i.facilit
 
 -- name: unconserved
 -- Devices with a day on which the newest count of readings did not agree, newest days first.
-SELECT d.device_id, d.tenant_id, d.warehouse_id, max(c.checked_at) AS checked_at, array_agg(c.day ORDER BY c.day DESC) AS days,
+SELECT d.device_id, d.tenant_id, d.warehouse_id, max(c.found_at) AS found_at, array_agg(c.day ORDER BY c.day DESC) AS days,
        array_agg(c.counted ORDER BY c.day DESC) AS counted, array_agg(c.found ORDER BY c.day DESC) AS found
   FROM conservation_check c JOIN device d USING (device_id) WHERE c.counted <> c.found GROUP BY d.device_id ORDER BY d.device_id;

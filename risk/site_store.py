@@ -325,7 +325,7 @@ def _unconserved(conn: Connection[Any], book: Valuer, params: Row) -> dict[str, 
                 device_id=r["device_id"],
                 tenant_id=r["tenant_id"],
                 warehouse_id=r["warehouse_id"],
-                checked_at=r["checked_at"],
+                found_at=r["found_at"],
                 days=tuple(UnconservedDay(day=d, counted=c, found=f) for d, c, f in zip(r["days"], r["counted"], r["found"], strict=True)),
             )
             for r in fetch(conn, _Q["unconserved"], params)

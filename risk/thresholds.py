@@ -36,6 +36,10 @@ class Tuned:
         if found is None or found.value is None:
             self.used[threshold.name] = threshold.shown()
             return threshold.value
+        fault = threshold.fault(found.value)
+        if fault is not None:  # set before the bound was known
+            self.used[threshold.name] = f"{threshold.shown()} (version {found.version} does not count: {fault})"
+            return threshold.value
         value: Decimal | timedelta = found.value
         if isinstance(threshold.value, timedelta):
             value = timedelta(seconds=float(found.value))

@@ -209,7 +209,7 @@ class TallyRow(Out):
     absorbed: int
     refused: int
     found: int | None = Field(description="Stored readings that the newest count found in the tables; null before the first")
-    checked_at: datetime | None = Field(description="When they were counted")
+    found_at: datetime | None = Field(description="When it was first found so; every count since gave the same")
     conserved: bool | None = Field(description="Whether that count agreed with the counters of its time; null before the first")
 
 

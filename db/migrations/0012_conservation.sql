@@ -8,7 +8,7 @@ CREATE TABLE conservation_check (
   day        date        NOT NULL,               -- of receipt, UTC, as in ingest_tally
   counted    bigint      NOT NULL CHECK (counted >= 0),   -- stored, by the counters
   found      bigint      NOT NULL CHECK (found >= 0),     -- rows in the tables, and those that retention took
-  checked_at timestamptz NOT NULL,
+  found_at   timestamptz NOT NULL,               -- when this was first found so; counts since then gave the same
   PRIMARY KEY (device_id, day)
 );
 CREATE INDEX conservation_broken ON conservation_check (device_id, day) WHERE counted <> found;

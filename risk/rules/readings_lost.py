@@ -21,13 +21,13 @@ def check(snapshot: Snapshot) -> list[Verdict]:
             Finding(
                 subject=Subject(tenant_id=device.tenant_id, kind=SubjectKind.DEVICE, id=device.device_id),
                 severity=Severity.P2,
-                occurred_at=device.checked_at,
+                occurred_at=device.found_at,
                 warehouse_id=device.warehouse_id,
                 summary=f"Device {device.device_id}: {' and '.join(what)}, on {len(device.days)} days.",
                 summary_zh=f"设备 {device.device_id}：共 {len(device.days)} 天{'，'.join(what_zh)}。",
                 evidence={
                     "device_id": device.device_id,
-                    "checked_at": device.checked_at,
+                    "found_at": device.found_at,
                     "days": [{"day": d.day, "counted": d.counted, "found": d.found} for d in device.days[:DAYS_NAMED_MAX]],
                     "days_broken": len(device.days),
                 },

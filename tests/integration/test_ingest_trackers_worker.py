@@ -22,8 +22,11 @@ from collateral.errors import RejectedInput
 from db.pool import Pool
 from ingest.broker import DeviceOnBroker, device_account
 from ingest.formats.sparkplug_payload import Payload
+from ingest.readings import Limits
+from ingest.redrive import Redriver, Round
 from ingest.replay import replay
 from ingest.sparkplug_store import claim_rebirths
+from ingest.store import StoreOptions
 from ingest.subscriber import publish_all
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -254,6 +257,11 @@ def test_metrics_mapped_to_a_place_are_a_position_in_the_datum_of_the_node(pool:
     ((x, y, raw_x),) = bench.rows("SELECT lon, lat, lon_raw FROM position")
     assert (x, y, raw_x) == (pytest.approx(121.405), pytest.approx(31.305), pytest.approx(lon))
     assert bench.rows("SELECT reason FROM dead_letter") == [("missing_field",)]
+    with pool.connection() as conn:
+        conn.execute("UPDATE dead_letter SET state = 'QUEUED', worked_by = 'devices', worked_at = %s", (T0,))
+    assert Redriver(pool, limits=Limits(), options=StoreOptions()).drive_queued() == Round(refused=1)
+    ((state, outcome),) = bench.rows("SELECT state, outcome FROM dead_letter")
+    assert (state, [why.split(":")[0] for why in outcome["refused_again"]]) == ("KEPT", ["missing_field"]), "what only the session can tell"
     assert_conserved(pool)
 
 

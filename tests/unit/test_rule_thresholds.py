@@ -169,6 +169,14 @@ def test_what_is_set_decides_and_is_told(judge, rule: str, name: str, value: str
         assert finding.thresholds[name].endswith("(set, version 7)")
 
 
+def test_what_was_set_beyond_a_bound_does_not_count_and_the_alert_says_so() -> None:
+    left = replace(EXIT, cover=Cover(kind="release", id="R-1", valid_from=NOW - 3 * HOUR, valid_to=NOW - 45 * MINUTE, vehicle_plate="x"))
+    found = findings(unauthorised_exit.check(snapshot(movements=(left,), tuned=book("R01", "window_grace", "3600"))))
+    assert len(found) == 1
+    assert found[0].thresholds is not None
+    assert found[0].thresholds["window_grace"] == "30 min (version 7 does not count: window_grace is at most 1800 seconds)"
+
+
 @pytest.mark.parametrize(("site", "found"), [("WH-1", 1), ("WH-2", 0), (None, 1)])
 def test_what_is_set_for_a_site_counts_there(site: str | None, found: int) -> None:
     assert len(findings(exits(book("R01", "window_grace", "600", site=site)))) == found
